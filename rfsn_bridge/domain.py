@@ -1,0 +1,340 @@
+"""The words the whole project speaks in: frozen values and every enum. Nothing here does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Signal(StrEnum):
+    """What the player's utterance does to the NPC."""
+
+    GREET = "greet"
+    FAREWELL = "farewell"
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    APOLOGIZE = "apologize"
+    INSULT = "insult"
+    COMPLIMENT = "compliment"
+    THREATEN = "threaten"
+    REQUEST = "request"
+    OFFER = "offer"
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+    ATTACK = "attack"
+    FLEE = "flee"
+    HELP = "help"
+    BETRAY = "betray"
+    IGNORE = "ignore"
+    QUESTION = "question"
+    COMMAND = "command"
+
+
+class Action(StrEnum):
+    """What the NPC decides to do with its answer."""
+
+    GREET = "greet"
+    FAREWELL = "farewell"
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    APOLOGIZE = "apologize"
+    INSULT = "insult"
+    COMPLIMENT = "compliment"
+    THREATEN = "threaten"
+    REQUEST = "request"
+    OFFER = "offer"
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+    ATTACK = "attack"
+    DEFEND = "defend"
+    FLEE = "flee"
+    HELP = "help"
+    BETRAY = "betray"
+    IGNORE = "ignore"
+    INQUIRE = "inquire"
+    EXPLAIN = "explain"
+
+
+class Mood(StrEnum):
+    HAPPY = "happy"
+    NEUTRAL = "neutral"
+    SAD = "sad"
+    ANGRY = "angry"
+    FEARFUL = "fearful"
+    SURPRISED = "surprised"
+    FRIENDLY = "friendly"
+
+
+class Relationship(StrEnum):
+    STRANGER = "stranger"
+    ACQUAINTANCE = "acquaintance"
+    FRIEND = "friend"
+    ALLY = "ally"
+    ENEMY = "enemy"
+    RIVAL = "rival"
+
+
+class Style(StrEnum):
+    """How the NPC speaks."""
+
+    TERSE_DIRECT = "TERSE_DIRECT"
+    WARM_FRIENDLY = "WARM_FRIENDLY"
+    LORE_RICH = "LORE_RICH"
+    PLAYFUL_WITTY = "PLAYFUL_WITTY"
+    FORMAL_RESPECTFUL = "FORMAL_RESPECTFUL"
+    NEUTRAL_BALANCED = "NEUTRAL_BALANCED"
+
+
+class TurnStatus(StrEnum):
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+# --- Who is there ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Npc:
+    """A character, as its adapter describes it. `npc_id` is compared exactly and never shown."""
+
+    npc_id: str
+    name: str
+    race: str | None = None
+    gender: str | None = None
+    voice_type: str | None = None
+    voice: str | None = None
+    bio: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NpcState:
+    """How an NPC stands to the player. `affinity` in [-1, 1]; `trust` and `fear` in [0, 1]."""
+
+    mood: Mood = Mood.NEUTRAL
+    affinity: float = 0.0
+    relationship: Relationship = Relationship.STRANGER
+    trust: float = 0.5
+    fear: float = 0.0
+    recent_sentiment: float = 0.0
+    combat_active: bool = False
+    quest_active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One earlier turn as the NPC remembers it: what the player said and what was heard of the reply."""
+
+    player_text: str
+    npc_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where and when a line is spoken, as far as the game says."""
+
+    location: str | None = None
+    time_of_day: str | None = None
+    weather: str | None = None
+    events: tuple[str, ...] = ()
+
+
+# --- What the mind decides ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SignalContext:
+    """What a classifier may know beside the text."""
+
+    state: NpcState
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The state that an action is expected to lead to."""
+
+    action: Action
+    state: NpcState
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An action's utility; `contributions` sum to `total`."""
+
+    action: Action
+    total: float
+    contributions: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringContext:
+    npc: Npc
+    state: NpcState
+    signals: Mapping[Signal, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyContext:
+    npc: Npc
+    state: NpcState
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a safety rule forbids. It can only ever deny: actions, or the sentence it was shown."""
+
+    denied_actions: frozenset[Action] = frozenset()
+    deny_sentence: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A learner's pick among arms; `probability` is the true propensity of picking it."""
+
+    arm: str
+    probability: float
+    contributions: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An action that was considered; `vetoed_by` names the safety rule that forbade it."""
+
+    action: Action
+    score: float
+    probability: float
+    vetoed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the NPC will do and how it will say it, with the reasons in words."""
+
+    signal: Signal
+    action: Action
+    style: Style
+    state: NpcState
+    candidates: tuple[Candidate, ...]
+    reasons: tuple[str, ...]
+
+
+# --- What the LLM is asked and answers ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """A chat completion to stream. `temperature` in [0, 2]; `stop` ends the text before any of its strings."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 150
+    temperature: float = 0.7
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the reply, of any length, never empty. Reasoning of the model is not part of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one completion, sent once, last, by backends that know them. `cost` in US dollars."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a backend may take, in seconds: to connect, to the first token, between two tokens."""
+
+    connect_s: float = 3.0
+    first_token_s: float = 30.0
+    between_tokens_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a part can work right now; `message` says what is wrong and `hint` what to do."""
+
+    ok: bool
+    message: str = ""
+    hint: str = ""
+
+
+# --- What is said ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A piece of the reply as it is shown; `seq` counts from 0 within its turn."""
+
+    seq: int
+    text: str
+    ends_sentence: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """One utterance to synthesize. `speed` is a factor in [0.5, 2]."""
+
+    text: str
+    voice: str
+    speed: float = 1.0
+    lang: str = "en-us"
+
+
+@dataclass(frozen=True, slots=True)
+class WordTiming:
+    """When a word (or phoneme) sounds, in milliseconds from the start of its utterance."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Mono PCM, signed 16-bit little-endian; `timings` where the engine knows them."""
+
+    pcm: bytes
+    sample_rate: int
+    timings: tuple[WordTiming, ...] = ()
+
+
+# --- What is remembered ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn as it is recorded: only what was heard of it."""
+
+    turn_id: str
+    playthrough: str
+    npc_id: str
+    npc_name: str
+    player_text: str
+    heard_text: str
+    heard_through_seq: int
+    status: TurnStatus
+    state: NpcState
+    decision: Decision | None
+    hearers: tuple[str, ...] = ()
+    started_at: float = 0.0
+    """Wall-clock seconds since the epoch, for people; nothing is ordered by it."""

@@ -1,0 +1,144 @@
+"""What plugins implement. Each factory is called as `factory(options, services)`.
+
+An implementation needs no base class: any object with these methods will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, Protocol
+
+import httpx
+
+from rfsn_bridge.domain import (
+    Action,
+    AudioChunk,
+    Choice,
+    Health,
+    LLMRequest,
+    Prediction,
+    SafetyContext,
+    Score,
+    ScoringContext,
+    Sentence,
+    Signal,
+    SignalContext,
+    SpeechRequest,
+    TextDelta,
+    Timeouts,
+    Usage,
+    Verdict,
+)
+
+
+class NoticeSink(Protocol):
+    """Puts a message on the player's screen. `progress` in [0, 1] for work under way."""
+
+    def __call__(
+        self,
+        level: Literal["info", "warning", "error"],
+        code: str,
+        message: str,
+        hint: str = "",
+        progress: float | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the daemon lends to a plugin's factory."""
+
+    http: httpx.AsyncClient
+    """The daemon's one pooled client. Do not close it; give every request its own time-outs."""
+    timeouts: Timeouts
+    data: Path
+    """The player's data folder."""
+    find_model: Callable[[str], Path]
+    """The path of a catalogue model's file by name; raises ModelMissing with the command that fetches it."""
+    notice: NoticeSink
+
+
+class LLMBackend(Protocol):
+    """A language model. All methods run on the daemon's event loop and must not block it."""
+
+    def stream(self, request: LLMRequest) -> AsyncIterator[TextDelta | Usage]:
+        """Stream the reply; raise LLMError. Closing the iterator (or cancelling) drops the request upstream."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Load what the first reply will need; raise LLMError if there is no hope of one."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens `text` costs, exactly or as a safe over-estimate; must be quick."""
+        ...
+
+    async def health(self) -> Health:
+        """Whether a reply could be had now, without loading anything."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop what was started. Called once, when no stream is open."""
+        ...
+
+
+class TTSEngine(Protocol):
+    """A speech synthesizer. Lives in the voice process: methods block, one call at a time, except `cancel`.
+
+    Registered as `register(name, "module:Class", options=Model)`; the class is constructed without arguments.
+    """
+
+    def open(self, options: Mapping[str, Any]) -> None:
+        """Load the models. `options` are the validated options as plain JSON values."""
+        ...
+
+    def voices(self) -> Sequence[str]:
+        """The names that SpeechRequest.voice may hold."""
+        ...
+
+    def synthesize(self, request: SpeechRequest) -> Iterator[AudioChunk]:
+        """Speak, silence trimmed, in chunks as they are ready. Text without a sound in it gives no chunk."""
+        ...
+
+    def cancel(self) -> None:
+        """Called from another thread: make the running `synthesize` end soon (raise or stop early)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SignalClassifier(Protocol):
+    def classify(self, text: str, context: SignalContext) -> Mapping[Signal, float]:
+        """The probability of each signal; absent means 0, the values sum to 1."""
+        ...
+
+
+class Scorer(Protocol):
+    def score(self, context: ScoringContext, predictions: Sequence[Prediction]) -> Sequence[Score]:
+        """One score for each prediction, in the same order."""
+        ...
+
+
+class SafetyRule(Protocol):
+    def check(self, subject: frozenset[Action] | Sentence, context: SafetyContext) -> Verdict:
+        """Deny some of the candidate actions, or the sentence, with a reason. A rule can never allow."""
+        ...
+
+
+class Learner(Protocol):
+    def select(
+        self,
+        context: ScoringContext,
+        arms: Sequence[str],
+        priors: Sequence[float],
+        rng: Random,
+    ) -> Choice:
+        """Choose among `arms` (never empty, already cleared by the safety rules)."""
+        ...
+
+    def update(self, decision_id: str, reward: float) -> None:
+        """Credit a past choice; `reward` in [-2, 2]."""
+        ...

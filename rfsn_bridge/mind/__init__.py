@@ -1,0 +1,1 @@
+"""What an NPC decides: values in, values out, no I/O."""

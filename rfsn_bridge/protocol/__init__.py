@@ -1,0 +1,1 @@
+"""The wire: its messages, and a session without I/O."""

@@ -31,9 +31,7 @@ class BridgeError(Exception):
 class ConfigError(BridgeError):
     """A setting is wrong; `key` is its dotted path and `line` its line in the file (from 1), where known."""
 
-    def __init__(
-        self, message: str, hint: str = "", *, key: str | None = None, line: int | None = None
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, key: str | None = None, line: int | None = None) -> None:
         super().__init__(message, hint)
         self.key = key
         self.line = line

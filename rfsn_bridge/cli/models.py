@@ -12,9 +12,21 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rfsn_bridge import catalogue, fetch, paths
 from rfsn_bridge.catalogue import Model
+from rfsn_bridge.config import Config
 
 DEFAULT_MODELS = ("kokoro", "smollm2")
 """What the default config needs."""
+
+
+def models_of(config: Config) -> tuple[str, ...]:
+    """What a config's own backend and engine are told to load: names of the catalogue, or paths of files."""
+    wanted: list[str] = []
+    if config.llm.backend == "llama_cpp":
+        wanted.append(config.llm.options.get("llama_cpp", {}).get("model", "smollm2"))
+    if config.tts.engine == "kokoro":
+        options = config.tts.options.get("kokoro", {})
+        wanted += [options.get("model", "kokoro"), options.get("voices", "kokoro-voices")]
+    return tuple(dict.fromkeys(map(str, wanted)))
 
 
 def add_commands(

@@ -113,6 +113,11 @@ class Config(Section):
 
     _lines: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)
 
+    @property
+    def lines(self) -> Mapping[tuple[str, ...], int]:
+        """Where each key stands in the file, from 1."""
+        return self._lines
+
     def line_of(self, *key: str) -> int | None:
         """The line of a key in the file (from 1), or of the nearest key above it that is there."""
         while key and key not in self._lines:

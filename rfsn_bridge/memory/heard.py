@@ -118,6 +118,14 @@ class Heard:
         unheard = sum(said.length_s * (1 - said.heard) for said in self._said if not said.settled)
         return now + unheard + (_REPORT_GRACE_S if self._hearing is Hearing.REPORTED else 0.0)
 
+    def abandon(self, now: float) -> None:
+        """Nobody will report any more: what is known now is all."""
+        self.finished(now, interrupted=True)
+        for said in self._said:
+            if not said.settled and said.started_at is not None:
+                said.heard = min(1.0, (now - said.started_at) / said.length_s)
+            said.settled = True
+
     # --- What is known
 
     @property

@@ -1,0 +1,233 @@
+"""The running daemon: its current snapshot, the games that are connected, and what they share."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from rfsn_bridge import __version__, catalogue
+from rfsn_bridge.config import Config
+from rfsn_bridge.domain import Timeouts
+from rfsn_bridge.errors import BridgeError, ProtocolError
+from rfsn_bridge.game import Connection, Game
+from rfsn_bridge.interfaces import Services
+from rfsn_bridge.memory.store import Store
+from rfsn_bridge.observe.metrics import Meter
+from rfsn_bridge.protocol.messages import PROTOCOL, Hello, Identified, Identify, Limits, Metrics, Notice, Tune
+from rfsn_bridge.protocol.session import Session, encode
+from rfsn_bridge.registry import Registry
+from rfsn_bridge.snapshot import NO_VOICE, Snapshot, build
+
+log = logging.getLogger(__name__)
+
+_MAX_GAMES = 32
+_LONG_LOAD_S = 1.0
+"""Loading a model is worth a notice when it takes longer than this."""
+
+
+class Bridge:
+    """Made by `cli` (or a test), closed by `aclose`. Everything runs on one event loop."""
+
+    def __init__(self, config: Config, registry: Registry, data: Path, *, limits: Limits | None = None) -> None:
+        self.meter = Meter()
+        self.store = Store(data / "memory")
+        self.limits = limits or Limits()
+        self._began = time.monotonic()
+        self._games: dict[str, Game] = {}
+        self._expiries: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._warm: set[str] = set()
+        self._http = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=64))
+        timeouts = config.llm.timeouts
+        services = Services(
+            http=self._http,
+            timeouts=Timeouts(timeouts.connect_s, timeouts.first_token_s, timeouts.between_tokens_s),
+            data=data,
+            find_model=lambda name: catalogue.find(name, data),
+            notice=self.notice,
+        )
+        self.snapshot: Snapshot = build(config, registry, services)
+        self._plugin_problems = registry.problems
+
+    # --- Sessions
+
+    def hello(self) -> Hello:
+        return Hello(server=f"rfsn-bridge/{__version__}", auth=self.snapshot.config.server.auth)
+
+    def welcome(self, identify: Identify, connection: Connection) -> Game:
+        """Resume the client's session where that is possible, else begin one; says so to the client.
+
+        Raises ProtocolError (`busy`) where too many games are connected.
+        """
+        resume = identify.resume
+        game = self._games.get(resume.session_id) if resume else None
+        resumed = bool(game and resume and game.session.can_resume(resume.last_n))
+        if game is None or not resumed:
+            if len(self._games) >= _MAX_GAMES:
+                raise ProtocolError("busy", f"{_MAX_GAMES} games are connected", "close one")
+            session = Session(secrets.token_urlsafe(12), identify, self.limits)
+            game = self._games[session.session_id] = Game(session, self)
+        if timer := self._expiries.pop(game.session.session_id, None):
+            timer.cancel()
+        game.attach(connection)
+        connection.send(encode(self._identified(game, identify, resumed=resumed)))
+        if resumed and resume:
+            game.resume(resume.last_n)
+        for problem in [] if resumed else self._plugin_problems:
+            game.send(
+                Notice(level="warning", code="plugin", message=f"plugin {problem.plugin}: {problem.message}")
+            )
+        if identify.capabilities.audio in ("file", "daemon"):
+            hint = "subtitles still come; use audio `binary` for speech"
+            message = f"speech by {identify.capabilities.audio} is not available yet"
+            game.send(Notice(level="warning", code="audio_unavailable", message=message, hint=hint))
+        self._warm_up(speech=game.audio)
+        return game
+
+    def leave(self, game: Game, connection: Connection) -> None:
+        """A connection is gone; its game is kept for the resume grace."""
+        if game.connection is not connection:
+            return
+        game.connection = None
+        loop = asyncio.get_running_loop()
+        session_id = game.session.session_id
+        self._expiries[session_id] = loop.call_later(self.limits.resume_grace_s, self._expire, session_id)
+
+    def _expire(self, session_id: str) -> None:
+        self._expiries.pop(session_id, None)
+        if game := self._games.pop(session_id, None):
+            self._background(game.end())
+
+    def _identified(self, game: Game, identify: Identify, *, resumed: bool) -> Identified:
+        config = self.snapshot.config
+        return Identified(
+            re=identify.id,
+            session_id=game.session.session_id,
+            resumed=resumed,
+            limits=self.limits,
+            config_revision=self.snapshot.revision,
+            plugins={"llm": config.llm.backend, "tts": config.tts.engine},
+            audio="binary" if game.audio else "none",
+        )
+
+    # --- What games ask of all
+
+    def tune(self, message: Tune) -> dict[str, object]:
+        """Change settings for the turns that follow; answers with what is in force."""
+        if message.persist:
+            raise ProtocolError("unavailable", "settings cannot be kept yet", "edit config.yaml", field="persist")
+        config = self.snapshot.config
+        changes = message.model_dump(include={"temperature", "max_tokens"}, exclude_none=True)
+        if message.max_queue_size is not None:
+            self.snapshot.speech_queue.size = message.max_queue_size
+            config = config.model_copy(
+                update={"speech": config.speech.model_copy(update={"max_queue_size": message.max_queue_size})}
+            )
+        config = config.model_copy(update={"llm": config.llm.model_copy(update=changes)})
+        if config != self.snapshot.config:
+            self.snapshot = replace(self.snapshot, config=config, revision=self.snapshot.revision + 1)
+        return {
+            "temperature": config.llm.temperature,
+            "max_tokens": config.llm.max_tokens,
+            "max_queue_size": config.speech.max_queue_size,
+            "config_revision": self.snapshot.revision,
+        }
+
+    def metrics(self) -> Metrics:
+        return self.meter.message(tts_queue_size=len(self.snapshot.speech_queue), sessions=len(self._games))
+
+    def health(self) -> dict[str, Any]:
+        """What /health answers; never waits for anything."""
+        config, voice = self.snapshot.config, self.snapshot.voice
+        return {
+            "status": "ok",
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "uptime_s": round(time.monotonic() - self._began, 1),
+            "config_revision": self.snapshot.revision,
+            "sessions": len(self._games),
+            "turns_running": self.meter.turns_running,
+            "turns": {status.value: count for status, count in self.meter.turns.items()},
+            "dropped_sentences": self.meter.dropped_sentences,
+            "tts_queue_size": len(self.snapshot.speech_queue),
+            "llm": config.llm.backend,
+            "tts": config.tts.engine if voice else NO_VOICE,
+            "voice_ready": bool(voice and voice.ready),
+        }
+
+    def notice(
+        self,
+        level: Literal["info", "warning", "error"],
+        code: str,
+        message: str,
+        hint: str = "",
+        progress: float | None = None,
+    ) -> None:
+        """Put a message on every player's screen, and in the log."""
+        log.log(
+            {"info": logging.INFO, "warning": logging.WARNING}.get(level, logging.ERROR), "%s: %s", code, message
+        )
+        for game in self._games.values():
+            game.send(Notice(level=level, code=code, message=message, hint=hint or None, progress=progress))
+
+    # --- Models
+
+    def _warm_up(self, *, speech: bool) -> None:
+        """Load in the background what the first reply will need. What fails is tried again by the next client."""
+        self._load("llm", "language model", self.snapshot.llm.warm_up)
+        if speech and self.snapshot.voice:
+            self._load("tts", "voice", self.snapshot.voice.warm_up)
+
+    def _load(self, part: str, name: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if part not in self._warm:
+            self._warm.add(part)
+            self._background(self._loaded(part, name, warm_up))
+
+    async def _loaded(self, part: str, name: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop = asyncio.get_running_loop()
+        told = False
+
+        def tell() -> None:
+            nonlocal told
+            told = True
+            self.notice("info", f"{part}_loading", f"loading the {name}", progress=0.0)
+
+        timer = loop.call_later(_LONG_LOAD_S, tell)
+        try:
+            await warm_up()
+        except BridgeError as error:
+            self._warm.discard(part)
+            self.notice("error", f"{part}_unavailable", error.message, error.hint)
+        else:
+            if told:
+                self.notice("info", f"{part}_ready", f"the {name} is ready", progress=1.0)
+        finally:
+            timer.cancel()
+
+    # --- Tasks and the end
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """End every turn, record what was heard, close every part."""
+        for timer in self._expiries.values():
+            timer.cancel()
+        await asyncio.gather(*(game.end() for game in self._games.values()))
+        self._games.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.snapshot.llm.aclose()
+        if self.snapshot.voice:
+            await self.snapshot.voice.aclose()
+        await self._http.aclose()
+        await self.store.aclose()

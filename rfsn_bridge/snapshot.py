@@ -1,0 +1,114 @@
+"""Config and registry made into one immutable set of built parts: what a turn works with from its start to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from rfsn_bridge.config import Config, explain
+from rfsn_bridge.errors import ConfigError, PluginError
+from rfsn_bridge.interfaces import LLMBackend, Services
+from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.model_path import resolve_models
+from rfsn_bridge.registry import Registration, Registry
+from rfsn_bridge.speech.queue import SpeechQueue
+from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
+
+NO_VOICE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`voice` is None where the config wants no speech. The parts are closed by the bridge, not by a turn."""
+
+    revision: int
+    config: Config
+    llm: LLMBackend
+    voice: VoiceProcess | None
+    speech_queue: SpeechQueue
+    mind: Mind
+
+
+def build(config: Config, registry: Registry, services: Services) -> Snapshot:
+    """Build every part the config names; raises ConfigError or PluginError. Nothing heavy is loaded yet."""
+    llm, tts, mind = config.llm, config.tts, config.mind
+    return Snapshot(
+        revision=1,
+        config=config,
+        llm=_part(
+            registry, "llm", llm.backend, ("llm", "backend"), ("llm", "options"), llm.options, config, services
+        ),
+        voice=_voice(config, registry, services) if tts.engine != NO_VOICE else None,
+        speech_queue=SpeechQueue(config.speech.max_queue_size),
+        mind=Mind(
+            classifier=_mind_part(registry, "classifier", mind.classifier, config, services),
+            scorer=_mind_part(registry, "scorer", mind.scorer, config, services),
+            safety={name: _mind_part(registry, "safety", name, config, services) for name in mind.safety},
+            learner=_mind_part(registry, "learner", mind.learner, config, services),
+        ),
+    )
+
+
+def _mind_part(registry: Registry, kind: str, name: str, config: Config, services: Services) -> Any:
+    at = ("mind", "options")
+    return _part(registry, kind, name, ("mind", kind), at, config.mind.options, config, services)
+
+
+def _part(
+    registry: Registry,
+    kind: str,
+    name: str,
+    chosen_at: tuple[str, ...],
+    options_at: tuple[str, ...],
+    raw: Mapping[str, Mapping[str, Any]],
+    config: Config,
+    services: Services,
+) -> Any:
+    part = _chosen(registry, kind, name, chosen_at, config)
+    options = _options(part, raw.get(name, {}), (*options_at, name), config)
+    if not callable(part.factory):
+        raise PluginError(
+            f"{kind} {name!r} of plugin {part.plugin.name} has no factory", "pass a callable to register"
+        )
+    try:
+        return part.factory(options, services)
+    except (TypeError, ValueError, OSError) as error:
+        raise PluginError(f"{kind} {name!r} cannot be built: {error}", f"see plugin {part.plugin.name}") from error
+
+
+def _chosen(registry: Registry, kind: str, name: str, at: tuple[str, ...], config: Config) -> Registration:
+    try:
+        return registry.get(kind, name)
+    except PluginError as error:
+        line = config.line_of(*at)
+        where = f"config.yaml, line {line}: " if line else ""
+        raise ConfigError(
+            f"{where}{'.'.join(at)}: {error.message}", error.hint, key=".".join(at), line=line
+        ) from None
+
+
+def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], config: Config) -> BaseModel:
+    try:
+        return part.options.model_validate(raw)
+    except ValidationError as invalid:
+        raise explain(invalid, part.options, config.lines, "config.yaml", at) from None
+
+
+def _voice(config: Config, registry: Registry, services: Services) -> VoiceProcess:
+    tts = config.tts
+    part = _chosen(registry, "tts", tts.engine, ("tts", "engine"), config)
+    options = _options(part, tts.options.get(tts.engine, {}), ("tts", "options", tts.engine), config)
+    if not isinstance(part.factory, str):
+        hint = 'register it as "module:Class"'
+        raise PluginError(f"tts {tts.engine!r} of plugin {part.plugin.name} is not named by its class", hint)
+    engine, plugin = part.factory, part.plugin
+
+    def spec() -> EngineSpec:
+        """Resolved whenever the voice starts: its models may have been fetched since."""
+        values = resolve_models(options, services.find_model)
+        if plugin.path is None:
+            return EngineSpec("module", "", "", engine, values)
+        return EngineSpec("file", str(plugin.path), plugin.sha256 or "", engine, values)
+
+    return VoiceProcess(spec, tts.voice, services.notice, idle_unload_s=tts.idle_unload_s)

@@ -1,0 +1,375 @@
+"""One turn, told top to bottom: a line comes in, a decision is made, a reply is written, shown and spoken.
+
+Text never waits for speech: each sentence is shown as soon as the splitter has it and queues, within its turn, for
+the voice. Whatever happens, `turn_finished` is sent once, and nothing of the turn's text or audio after it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from rfsn_bridge.domain import (
+    AudioChunk,
+    Decision,
+    Exchange,
+    LLMRequest,
+    Npc,
+    NpcState,
+    SafetyContext,
+    Sentence,
+    Signal,
+    SignalContext,
+    Situation,
+    SpeechRequest,
+    TextDelta,
+    TurnStatus,
+    Usage,
+)
+from rfsn_bridge.errors import BridgeError, LLMError, VoiceError
+from rfsn_bridge.memory.heard import Heard, Hearing
+from rfsn_bridge.mind.prompt import build_prompt
+from rfsn_bridge.observe.metrics import Meter
+from rfsn_bridge.protocol.frames import AudioFrame
+from rfsn_bridge.protocol.messages import (
+    Audio,
+    AudioDropped,
+    AudioEnd,
+    CandidateView,
+    DecisionMade,
+    Notice,
+    Numbered,
+    SentenceSaid,
+    StateView,
+    TextFinished,
+    Timings,
+    TurnError,
+    TurnFinished,
+    TurnStarted,
+    UsageView,
+)
+from rfsn_bridge.snapshot import Snapshot
+from rfsn_bridge.speech.reply import ReplyFilter
+from rfsn_bridge.speech.sentences import SentenceSplitter
+from rfsn_bridge.speech.spoken import SpokenText
+
+log = logging.getLogger(__name__)
+
+_PROMPT_BUDGET = 2000
+"""Tokens of bio, examples and history that a prompt may hold."""
+
+
+class Output(Protocol):
+    """Where a turn's messages go; never blocks."""
+
+    def send(self, message: Numbered) -> None: ...
+    def begin_audio(self, audio: Audio, turn_number: int) -> None: ...
+    def send_frame(self, turn_id: str, frame: AudioFrame) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What starts a turn: words of the player, or (not `by_player`) the reason why the NPC speaks of itself."""
+
+    npc: Npc
+    text: str
+    by_player: bool = True
+    hearers: tuple[str, ...] = ()
+    situation: Situation = field(default_factory=Situation)
+    re: str | None = None
+
+
+class RunningTurn:
+    """A turn from its line to `turn_finished`, when `over` is set. `heard` gathers reports beyond that."""
+
+    def __init__(
+        self,
+        turn_id: str,
+        number: int,
+        line: Line,
+        snapshot: Snapshot,
+        out: Output,
+        meter: Meter,
+        *,
+        speaks: bool,
+        hearing: Hearing,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.turn_id = turn_id
+        self.number = number
+        self.line = line
+        self.snapshot = snapshot
+        self.heard = Heard(hearing)
+        self.decision: Decision | None = None
+        self.status: TurnStatus | None = None
+        self._out = out
+        self._meter = meter
+        self._speaks = speaks and snapshot.voice is not None
+        self._clock = clock
+        self._began = clock()
+        self._marks: dict[str, float] = {}
+        self._raw = ""
+        self._shown: list[str] = []
+        self._usage: Usage | None = None
+        self._failure: BridgeError | None = None
+        self.over = asyncio.Event()
+        self._waiting: asyncio.Queue[Sentence | None] = asyncio.Queue()  # bounded by the reply's own length
+        meter.turns_running += 1
+        out.send(TurnStarted(re=line.re, turn_id=turn_id, turn_number=number, npc_id=line.npc.npc_id))
+
+    @property
+    def text(self) -> str:
+        """What has been shown, as it was generated."""
+        return "".join(self._shown).strip()
+
+    # --- The story
+
+    async def run(self, state: NpcState, history: Sequence[Exchange], rng: Random) -> None:
+        """Produce the turn. Cancelling is the same as `interrupt`."""
+        try:
+            decision = self._decide(state, history, rng)
+            speech = asyncio.create_task(self._speak()) if self._speaks else None
+            try:
+                await self._write(decision, history)
+                if speech:
+                    await speech
+            finally:
+                if speech:
+                    speech.cancel()
+        except asyncio.CancelledError:
+            self._finish(TurnStatus.INTERRUPTED)
+            raise
+        except Exception as error:  # a plugin's scorer, rule or backend; the daemon and the other turns go on
+            log.exception("turn %s failed", self.turn_id)
+            self._failure = BridgeError(f"the turn failed inside ({type(error).__name__})", "see the daemon's log")
+        self._finish(TurnStatus.FAILED if self._failure else TurnStatus.COMPLETED)
+
+    def interrupt(self) -> bool:
+        """Finish now; False if it had finished before. Whoever runs the turn then cancels it, as `over` is set."""
+        was_running = self.status is None
+        self._finish(TurnStatus.INTERRUPTED)
+        return was_running
+
+    # --- The mind
+
+    def _decide(self, state: NpcState, history: Sequence[Exchange], rng: Random) -> Decision:
+        mind, line = self.snapshot.mind, self.line
+        if line.by_player:
+            signals = mind.classify(line.text, SignalContext(state, tuple(history)))
+        else:
+            signals = {Signal.IGNORE: 1.0}
+        self._mark("signal_ms")
+        decision = self.decision = mind.decide(line.npc, state, signals, rng)
+        self._mark("decision_ms")
+        self._send(
+            DecisionMade(
+                turn_id=self.turn_id,
+                npc_id=line.npc.npc_id,
+                signal=decision.signal,
+                action=decision.action,
+                style=decision.style,
+                state=state_view(decision.state),
+                candidates=[
+                    CandidateView(action=c.action, score=c.score, probability=c.probability, vetoed_by=c.vetoed_by)
+                    for c in decision.candidates
+                ],
+                reasons=list(decision.reasons),
+            )
+        )
+        return decision
+
+    # --- The words
+
+    async def _write(self, decision: Decision, history: Sequence[Exchange]) -> None:
+        """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
+        name = self.line.npc.name
+        reply, splitter = ReplyFilter(name), SentenceSplitter()
+        try:
+            async with aclosing(self.snapshot.llm.stream(self._request(decision, history))) as stream:  # type: ignore[type-var]
+                async for part in stream:
+                    if isinstance(part, Usage):
+                        self._usage = part
+                    elif isinstance(part, TextDelta):
+                        self._mark("first_token_ms")
+                        self._take(reply.feed(part.text), splitter)
+                    if reply.ended:
+                        break
+        except LLMError as error:
+            self._failure = error
+        self._take(reply.flush(), splitter)
+        for text in splitter.flush():
+            self._say(text)
+        self._send(TextFinished(turn_id=self.turn_id, sentences=len(self._shown)))
+        self._waiting.put_nowait(None)
+
+    def _request(self, decision: Decision, history: Sequence[Exchange]) -> LLMRequest:
+        config, line, llm = self.snapshot.config.llm, self.line, self.snapshot.llm
+        messages = build_prompt(
+            line.npc,
+            decision,
+            line.text,
+            by_player=line.by_player,
+            situation=line.situation,
+            history=history,
+            count_tokens=llm.count_tokens,
+            budget=_PROMPT_BUDGET,
+        )
+        stop = ("\nPlayer:", "\nUser:", f"\n{line.npc.name}:")
+        return LLMRequest(messages, config.max_tokens, config.temperature, stop)
+
+    def _take(self, text: str, splitter: SentenceSplitter) -> None:
+        if text:
+            self._raw += text
+            for sentence in splitter.feed(text):
+                self._say(sentence)
+
+    def _say(self, text: str) -> None:
+        """Show a sentence, unless a safety rule forbids it, and queue it for the voice."""
+        before, _, self._raw = self._raw.partition(text)
+        sentence = Sentence(len(self._shown), text)
+        decision = self.decision
+        state = decision.state if decision else NpcState()
+        if veto := self.snapshot.mind.veto_sentence(sentence, SafetyContext(self.line.npc, state)):
+            self._meter.vetoed_sentences += 1
+            log.info("turn %s: a sentence was withheld by %s", self.turn_id, veto.partition(":")[0])
+            return
+        if self.status is not None:
+            return
+        self._mark("first_sentence_ms")
+        self._shown.append(before + text)
+        self.heard.shown(before + text)
+        self._send(
+            SentenceSaid(
+                turn_id=self.turn_id,
+                npc_id=self.line.npc.npc_id,
+                seq=sentence.seq,
+                text=text,
+                ends_sentence=sentence.ends_sentence,
+                latency_ms=round(self._elapsed_ms()),
+            )
+        )
+        self._waiting.put_nowait(sentence)
+
+    # --- The voice
+
+    async def _speak(self) -> None:
+        spoken = SpokenText(self.line.npc.name)
+        while (sentence := await self._waiting.get()) is not None:
+            text = spoken.spoken(sentence.text)
+            if not text:
+                self._drop(sentence.seq, "nothing in it can be said")
+                continue
+            try:
+                async with self.snapshot.speech_queue.place():
+                    await self._utter(sentence.seq, text)
+            except VoiceError as error:
+                self._meter.dropped_sentences += 1
+                self._drop(sentence.seq, error.message)
+
+    async def _utter(self, seq: int, text: str) -> None:
+        """Synthesize one sentence and send its frames; each waits for the next, so that the last can say so."""
+        tts, voice = self.snapshot.config.tts, self.snapshot.voice
+        if voice is None:
+            return
+        request = SpeechRequest(text, self.line.npc.voice or tts.voice, tts.speed)
+        held: AudioChunk | None = None
+        chunks = samples = 0
+        try:
+            async with voice.speak(request) as audio:
+                async for chunk in audio:
+                    if held is None:
+                        self._begin_audio(seq, chunk.sample_rate)
+                    else:
+                        self._send_frame(seq, chunks, held.pcm)
+                        chunks += 1
+                    samples += len(chunk.pcm) // 2
+                    held = chunk
+        except VoiceError:
+            if held is not None:
+                self._send_frame(seq, chunks, b"", last=True, aborted=True)
+            raise
+        if held is None:
+            self._drop(seq, "nothing in it can be said")
+            return
+        self._send_frame(seq, chunks, held.pcm, last=True)
+        duration_ms = round(1000 * samples / held.sample_rate)
+        self.heard.speech_complete(seq, duration_ms)
+        self._send(AudioEnd(turn_id=self.turn_id, seq=seq, duration_ms=duration_ms, chunks=chunks + 1))
+
+    def _begin_audio(self, seq: int, sample_rate: int) -> None:
+        self._mark("first_audio_ms")
+        if self.status is None:
+            self.heard.speech_sent(seq, seq, self._clock())
+            audio = Audio(turn_id=self.turn_id, seq=seq, through_seq=seq, sample_rate=sample_rate)
+            self._out.begin_audio(audio, self.number)
+
+    def _send_frame(self, seq: int, chunk: int, pcm: bytes, *, last: bool = False, aborted: bool = False) -> None:
+        if self.status is None:
+            self._out.send_frame(self.turn_id, AudioFrame(self.number, seq, chunk, pcm, last, aborted))
+
+    def _drop(self, seq: int, reason: str) -> None:
+        if self.status is None:
+            self.heard.speech_dropped(seq)
+            self._send(AudioDropped(turn_id=self.turn_id, seq=seq, reason=reason))
+
+    # --- The end
+
+    def _finish(self, status: TurnStatus) -> None:
+        if self.status is not None:
+            return
+        failure = self._failure if status is TurnStatus.FAILED else None
+        timings = Timings(total_ms=round(self._elapsed_ms(), 3), **self._marks)
+        usage = self._usage and UsageView(
+            prompt_tokens=self._usage.prompt_tokens,
+            completion_tokens=self._usage.completion_tokens,
+            cost=self._usage.cost,
+        )
+        error = None
+        if failure:
+            code = "llm_unavailable" if isinstance(failure, LLMError) else "internal"
+            error = TurnError(code=code, message=failure.message, hint=failure.hint or None)
+            self._send(Notice(level="error", code=code, message=error.message, hint=error.hint))
+        self._send(
+            TurnFinished(
+                turn_id=self.turn_id,
+                status=status,
+                text=self.text,
+                timings=timings,
+                usage=usage or None,
+                error=error,
+            )
+        )
+        self.status = status
+        self.over.set()
+        self._meter.turn_finished(status, timings)
+
+    # --- How
+
+    def _send(self, message: Numbered) -> None:
+        if self.status is None:
+            self._out.send(message)
+
+    def _elapsed_ms(self) -> float:
+        return (self._clock() - self._began) * 1000
+
+    def _mark(self, name: str) -> None:
+        """Note the first time that something happens."""
+        if name not in self._marks:
+            self._marks[name] = round(self._elapsed_ms(), 3)
+
+
+def state_view(state: NpcState) -> StateView:
+    return StateView(
+        mood=state.mood,
+        affinity=state.affinity,
+        relationship=state.relationship,
+        trust=state.trust,
+        fear=state.fear,
+        recent_sentiment=state.recent_sentiment,
+        combat_active=state.combat_active,
+        quest_active=state.quest_active,
+    )

@@ -1,5 +1,7 @@
 """What is taken out of a reply and what is not; and that its cutting into deltas makes no difference."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +77,16 @@ def test_what_stands_before_the_reply_goes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "mark",
-    ["<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>", "[INST]", "<|im_start|>user", "\n### Instruction:", "<|user|>"],
+    [
+        "<|im_end|>",
+        "<|eot_id|>",
+        "</s>",
+        "<end_of_turn>",
+        "[INST]",
+        "<|im_start|>user",
+        "\n### Instruction:",
+        "<|user|>",
+    ],
 )
 def test_the_reply_ends_at_an_end_of_turn(mark: str) -> None:
     reply = ReplyFilter(NAME)
@@ -124,10 +135,17 @@ def test_a_role_prefix_is_found_in_a_whole_sentence() -> None:
 
 
 PIECES = st.lists(
-    st.sampled_from(
-        "Jarl|Balgruuf|:|**|*|_|[|]| |\n|<think>|</think>|<thi|nk>|<|im_end|>|<|im_start|>|assistant|user|<s>|</s>|[INST]"
-        "|[/INST]|### |Response:|User:|Hello|, friend.|<3|x < y|<|channel|>|analysis|final|<|message|>|ı|İ|#".split("|")
-        + ["<|im_end|>", "<|im_start|>", "<|start_header_id|>", "<|eot_id|>", "<|", "|>", "<|channel|>analysis"]
+    st.one_of(
+        st.sampled_from(
+            ["Jarl", "Balgruuf", ":", "**", "*", "_", "[", "]", " ", "\n", "Hello", ", friend.", "ı", "İ"]
+        ),
+        st.sampled_from(
+            ["<think>", "</think>", "<thi", "nk>", "<3", "x < y", "<|", "|>", "### ", "Response:", "User:"]
+        ),
+        st.sampled_from(
+            ["<|im_start|>", "assistant", "user", "<s>", "[INST]", "[/INST]", "<|start_header_id|>", "#"]
+        ),
+        st.sampled_from(["<|channel|>", "analysis", "final", "<|message|>", "<|im_end|>", "</s>", "<|eot_id|>"]),
     ),
     max_size=14,
 )
@@ -138,7 +156,7 @@ def test_the_cutting_into_deltas_makes_no_difference(pieces: list[str], data: st
     text = "".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     bounds = [0, *cuts, len(text)]
-    parts = [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [text[a:b] for a, b in pairwise(bounds)]
     whole = filtered(text)
     assert filtered(*parts) == whole
     assert filtered(*text) == whole

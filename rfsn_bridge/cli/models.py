@@ -101,7 +101,7 @@ def pull_models(args: Namespace) -> int:
             with _progress(console) as report:
                 path = fetch.pull(model, data, report)
         except KeyboardInterrupt:
-            console.print("stopped; the same command goes on from there")
+            console.print("stopped; run the same command again to go on")
             return 1
         console.print(f"  is at {path}")
     return 0
@@ -135,12 +135,12 @@ class _PlainLines:
         self.said: tuple[str, int] = ("", 0)
 
     def __call__(self, progress: fetch.Progress) -> None:
-        now = (progress.doing, 10 * progress.done // progress.total)
-        if now == self.said or (progress.doing == "checking" == self.said[0]):
-            return
-        self.said = now
-        share = "" if progress.doing == "checking" else f": {10 * now[1]}% of {_megabytes(progress.total)}"
-        self.console.print(f"  {progress.doing}{share}")
+        quick = progress.doing in ("checking", "unpacking")
+        tenth = 0 if quick else 10 * progress.done // progress.total
+        if (progress.doing, tenth) != self.said:
+            self.said = (progress.doing, tenth)
+            share = "" if quick else f": {10 * tenth}% of {_megabytes(progress.total)}"
+            self.console.print(f"  {progress.doing}{share}")
 
 
 def list_models(args: Namespace) -> int:

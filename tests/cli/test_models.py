@@ -102,7 +102,7 @@ def test_ctrl_c_tells_that_the_pull_can_go_on(
 
     monkeypatch.setattr(fetch, "pull", ctrl_c)
     assert run("pull") == 1
-    assert "the same command goes on from there" in capsys.readouterr().out
+    assert "run the same command again to go on" in capsys.readouterr().out
 
 
 def test_list_says_where_each_lies_or_that_it_is_missing(

@@ -31,14 +31,18 @@ _WIDE = "。！？｡"
 _NEWLINES = "\n\r\u2028\u2029"
 _BULLETS = "•⁃‣"
 _CLOSERS = "\"'”’“»«›)]}*_`」』）】》〉"
+_QUOTING = ("と", "っ", "、", "，")  # after 」: the quotation goes on with "said"
+_JOINTS = str.maketrans("", "", "'’-")
+_CLAUSES = (", ", "; ", ": ", ") ", "— ", "– ", "，", "、", "；", "：")
 _QUOTES = frozenset("\"'”’“»«›")
 _OPENERS = "\"'“‘«„‹([{*_`¿¡—–-"
 _NOISY = frozenset(_STOPS + _WIDE + _NEWLINES + _BULLETS + ")")
 _GAP = r"[^\S\n\r\u2028\u2029]*"  # white space within a line
-_CLOSING = rf"((?:[{re.escape(_CLOSERS)}]|[ \u00a0\u202f]»)*)"
+_CLOSING = rf"([{re.escape(_CLOSERS)}]*)({_GAP})"
 
-_CANDIDATE = re.compile(rf"([{_STOPS}{_WIDE}]+){_CLOSING}({_GAP})|[{_NEWLINES}{_BULLETS})]")
-_SPACED_DOTS = re.compile(rf"(\.(?:[ \u00a0]\.)*){_CLOSING}({_GAP})")
+_CANDIDATE = re.compile(rf"([{_STOPS}{_WIDE}]+){_CLOSING}|[{_NEWLINES}{_BULLETS})]")
+_SPACED_DOTS = re.compile(rf"(\.(?:[ \u00a0]\.)*){_CLOSING}")
+_CLOSED = re.compile(_CLOSING)
 _ORNAMENT = re.compile(
     "((?:[\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\ufe0f\u20e3\U0001f000-\U0001faff"
     rf"\U000e0020-\U000e007f]+{_GAP})+)"
@@ -66,11 +70,9 @@ _MAYBE = _words(
 _BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl")
 _STARTERS = _words(
     "he she it we they i you the a an this that these those there here how what when where why which is are was"
-    " were do does did can could would shall should must have has had if but and so then now my your his her our"
-    " their its please let no yes not never in on at for from with after before as while however although though"
-    " because since once come go look see tell take give keep some many most all one each every both it's he's"
-    " she's i'm i've i'll i'd we're they're you're that's there's what's don't it’s he’s she’s i’m i’ve i’ll i’d"
-    " we’re they’re you’re that’s there’s what’s don’t"
+    " were do does did don't don’t can could would shall should must have has had if but and so then now my your"
+    " his her our their its please let no yes not never in on at for from with after before as while however"
+    " although though because since once come go look see tell take give keep some many most all one each both"
 )
 _DETERMINERS = _words("the my our your his her their a this that new old young good")
 # An ellipsis after these is a hesitation, whatever comes next; after a filler, only "I" goes on.
@@ -88,8 +90,8 @@ _SPEECH = _words(
 _SPEECH_PREFIXES = frozenset(verb[:n] for verb in _SPEECH for n in range(1, len(verb) + 1))
 _EXCLAIMING = _words("yahoo jeopardy yum oh ah o ho ha alas lo hark")  # the sentence goes on in lower case
 
-_SLACK = 48  # how far past max_length a stop may look for its answer
-_ASIDE = 200  # a stage direction longer than this was never closed
+_AHEAD = 48  # how much text after a stop may be asked for
+_ASIDE = 200
 
 
 class SentenceSplitter:
@@ -109,17 +111,17 @@ class SentenceSplitter:
 
     def reset(self) -> None:
         """Forget the stream so far."""
-        self._buffer = ""  # from the start of the sentence being read
-        self._at = 0  # candidates before this place in the buffer are settled
-        self._waiting = False  # a candidate waits for more text
-        self._line = False  # the sentence being read begins a line
-        self._item = ("", "")  # number and style of the last list item
+        self._buffer = ""  # from the end of the last sentence
+        self._at = 0  # stops before this place in the buffer are settled
+        self._waiting = False  # the stop at this place needs more text
+        self._line = False  # a newline came before this sentence
+        self._item = ("", "")  # number and style of the last sentence, if it was a list item
         self._wary = False  # this writer puts emoji or spaced dots after full stops
 
     def feed(self, text: str) -> list[str]:
         """Take the next chunk, of any length, and return the sentences it completes."""
         self._buffer = buffer = self._buffer + text
-        if not self._waiting and _NOISY.isdisjoint(text) and len(buffer) <= self._limit:
+        if not self._waiting and len(buffer) <= self._limit and _NOISY.isdisjoint(text):
             return []
         return self._scan(final=False)
 
@@ -132,56 +134,120 @@ class SentenceSplitter:
         return sentences
 
     def _scan(self, *, final: bool) -> list[str]:
-        text, start, at, limit = self._buffer, 0, self._at, self._limit
-        size = len(text)
+        text, start, at, size = self._buffer, 0, self._at, len(self._buffer)
         sentences: list[str] = []
-        self._waiting = False
+        waiting = False
         while True:
-            end = min(size, start + limit + _SLACK)
-            found = _CANDIDATE.search(text, at, end)
+            limit = start + self._limit
+            horizon = limit + _AHEAD
+            end = size if size < horizon else horizon
             line = False
-            if found is None or found.start() >= start + limit:
-                if size <= start + limit:
-                    at = size
+            found = _CANDIDATE.search(text, at, end)
+            if found is None or found.start() >= limit:
+                at = size
+                if size <= limit:
                     break
-                at, cut = start + limit, _clause_end(text, start, start + limit)
-            elif found[1] is None:
-                at = found.end()
-                line = text[at - 1] in _NEWLINES
-                cut = at if line else self._item_start(text, start, at - 1)
-            else:
-                at = found.end(2)
-                cut = self._verdict(text, start, found, end, final or end < size or end == start + limit + _SLACK)
+                at, cut = limit, _clause_end(text, start, limit)
+            elif found[1]:
+                cut = self._verdict(text, start, found, end, final or end == horizon)
                 if cut == WAIT:
-                    at = found.start()
-                    self._waiting = True
+                    at, waiting = found.start(), True
                     break
+                at = found.end(2)
+            else:
+                at = found.end()
+                line = found[0] in _NEWLINES
+                cut = at if line else _item_start(text, start, at - 1)
             if cut == NO:
                 continue
             if sentence := text[start:cut].strip():
                 sentences.append(sentence)
-                self._note(sentence)
+                self._learn(sentence)
                 self._line = line
             elif line:
                 self._line = True
             start = cut
-            at = max(at, cut)
+            if at < cut:
+                at = cut
         self._buffer = text[start:]
         self._at = at - start
+        self._waiting = waiting
         return sentences
 
-    def _note(self, sentence: str) -> None:
-        """Learn from a sentence what the next may look like."""
+    def _learn(self, sentence: str) -> None:
+        """Note what a sentence tells of the next."""
+        first = sentence[0]
+        if "A" <= first <= "Z":
+            self._item = ("", "")
+            return
         marker = _MARKER.match(sentence)
         self._item = (marker[2], marker[3]) if marker else ("", "")
-        if sentence[0] > "\u2190" and _ORNAMENT.match(sentence):
+        if first > "\u2190" and _ORNAMENT.match(sentence):
             self._wary = True
 
-    def _item_start(self, text: str, start: int, at: int) -> int:
-        """Where the list item begins whose bullet or bracket is at ``at``, if it ends the item before it."""
-        if text[at] != ")":
-            return at if at > start and text[at - 1].isspace() and _WORD.search(text, start, at) else NO
-        return _next_item(text, start, at, ")") if text.find("(", start, at) < 0 else NO
+    def _verdict(self, text: str, start: int, found: re.Match[str], end: int, final: bool) -> int:
+        """Where to cut for this run of stops; NO; or WAIT for more text, unless what is here is ``final``."""
+        run, closers, _ = found.groups()
+        at, stop, after = found.start(), found.end(2), found.end()
+        if stop == end and not final:
+            return WAIT
+        word = text[max(text.rfind(" ", start, at) + 1, start) : at]
+        plain = _is_plain(word) if run == "." else run == "?" and word[-1:].isalnum()
+        if plain and stop < after and not closers and not self._wary and not _enclosed(text, start, at):
+            return stop  # most stops end here: "The gate is shut. "
+
+        if not _WORD.search(text, start, at):
+            return NO
+        if run == "." and not word and (spaced := _SPACED_DOTS.match(text, at, end)):
+            if at > start + 1 and text[at - 2] == ".":
+                return NO  # answered at the first of these dots
+            if spaced.end() == end and not final:
+                return WAIT
+            run, closers = "." * spaced[1].count("."), spaced[2]
+            stop, after = spaced.end(2), spaced.end()
+            self._wary = self._wary or len(run) > 1
+        if text[at - 1] == "[" or _in_direction(text, start, at, closers):
+            return NO
+        ornament = _ORNAMENT.match(text, after, end)
+        if ornament and ornament.end() == end and not final:
+            return WAIT
+        if run[-1] in _WIDE:
+            if closers and text[stop : stop + 1] in _QUOTING:
+                return NO
+            return ornament.end() if ornament and stop == after else stop
+        if after == end:
+            return NO if final else WAIT
+        if text[after] == "»" and (closed := _CLOSED.match(text, after, end)):  # « Halte ! »
+            closers, stop, after = closed[1], closed.end(1), closed.end()
+            if after == end:
+                return NO if final else WAIT
+        dots = not run.strip(".…")
+        if ornament:
+            return ornament.end() if ornament.end() < end else NO
+        follower = text[after]
+        if stop == after:  # "3.5", "end.Next", but also "Hello!你好"
+            return NO if dots or not follower.isalpha() or follower.lower() != follower.upper() else stop
+
+        if run == "." and closers in ("", ")"):
+            if self._is_marker(text, start, at):
+                return NO
+            if (item := _next_item(text, start, at, run + closers)) != NO:
+                return item
+        ahead = text[after : min(end, after + _AHEAD)]
+        final = final or len(ahead) == _AHEAD
+        if closers:
+            if follower.islower() or follower in ",;:—–-":
+                return NO
+            new = _QUOTES.isdisjoint(closers) or not _all_quoted(text, start, stop) or _not_a_tag(ahead, final)
+        elif not dots:
+            new = not follower.islower() or word.lower().lstrip(_OPENERS) not in _EXCLAIMING
+        elif run != ".":
+            new = _after_ellipsis(text[start:at].split(), len(run) > 3, ahead, final)
+        elif follower == ".":
+            return _after_spaced_dots(text, stop, after, end, final)
+        else:
+            new = plain or _after_abbreviation(text[start:at].split(), ahead, final)
+        return WAIT if new is None else stop if new else NO
 
     def _is_marker(self, text: str, start: int, at: int) -> bool:
         """Whether the stop at ``at`` belongs to the number of a list item rather than to a sentence."""
@@ -191,97 +257,109 @@ class SentenceSplitter:
         number, style = marker[2], marker[3]
         return bool(marker[1]) or self._line or number in ("1", "a") or self._item == (_before(number), style)
 
-    def _verdict(self, text: str, start: int, found: re.Match[str], end: int, final: bool) -> int:
-        """Where to cut for this run of stops; NO; or WAIT for more text, unless there is ``final``ly none."""
-        at = found.start()
-        run, closers = found[1], found[2]
-        word = text[max(text.rfind(" ", start, at) + 1, start) : at]
-        if run == "." and not word and (spaced := _SPACED_DOTS.match(text, at, end)):
-            if at > start + 1 and text[at - 2] == ".":
-                return NO  # answered at the first of these dots
-            found, run, closers = spaced, spaced[1].replace(" ", "").replace("\u00a0", ""), spaced[2]
-            self._wary = self._wary or len(run) > 1
-        stop, after = found.span(3)
-        if stop == end and not final:
-            return WAIT
-        if not _WORD.search(text, start, at) or _in_direction(text, start, at, closers):
-            return NO
-        if run[-1] in _WIDE:
-            return (
-                NO
-                if closers and text[stop : stop + 1] in ("と", "っ", "、", "，")
-                else _ornament_end(text, stop, end)
-            )
-        if stop == after < end and not _ORNAMENT.match(text, stop, end):
-            glued = text[stop]  # "3.5", "end.Next" - but "Hello!你好"
-            return stop if run[-1] in "!?" and glued.isalpha() and glued.lower() == glued.upper() else NO
-        plain = run == "?" or (run == "." and _is_plain(word))
-        if plain and not closers and stop < after and not self._wary and not _in_quotation(text, start, at):
-            return stop
-        if after == end:
-            return NO if final else WAIT
-        if ornament := _ORNAMENT.match(text, after, end):
-            if ornament.end() == end and not final:
-                return WAIT
-            return ornament.end() if ornament.end() < end else NO
-        follower = text[after]
-        if text[at - 1] == "[":
-            return NO  # [...]
-        if closers:
-            if run == "." and closers == ")":
-                if self._is_marker(text, start, at):
-                    return NO
-                if (cut := _next_item(text, start, at, ".)")) != NO:
-                    return cut
-            if follower.islower() or follower in ",;:—–-":
-                return NO
-            return stop if _QUOTES.isdisjoint(closers) else _speech_tag(text, start, stop, after, end, final)
-        if "!" in run or "?" in run:
-            return NO if follower.islower() and word.lower().lstrip(_OPENERS) in _EXCLAIMING else stop
-        if len(run) > 1 or run == "…":
-            return _after_ellipsis(text, start, at, stop, after, end, final, run)
-        if follower == ".":
-            return _after_spaced_dots(text, stop, after, end, final)
-        if plain:
-            return stop
-        return self._after_abbreviation(text, start, at, word, stop, after, end, final)
 
-    def _after_abbreviation(
-        self, text: str, start: int, at: int, word: str, stop: int, after: int, end: int, final: bool
-    ) -> int:
-        """The answer for one full stop after a word that is short, numeric or odd."""
-        if self._is_marker(text, start, at):
-            return NO
-        if (cut := _next_item(text, start, at, text[at:stop])) != NO:
-            return cut
-        follower = text[after]
-        if follower.islower():
-            return NO
-        word = word.lstrip(_OPENERS).rpartition("—")[2]
-        key = word.lower()
-        if key in _NEVER:
-            return NO
-        if key in _BEFORE_FIGURE and follower.isdigit():
-            return NO
-        letter = len(word) == 1 and word.isalpha()
-        if not (letter or key in _MAYBE or _DOTTED.fullmatch(word)):
-            return stop
-        if not follower.isupper():
-            return NO if follower.isdigit() else stop
-        if key == "etc":
-            return stop
-        previous = text[start : at - len(word)].split()[-1:] or [""]
-        if (word == "I" and previous[0][:1].islower()) or (key == "jarl" and previous[0].lower() in _DETERMINERS):
-            return stop
-        if key in ("a.m", "p.m") and text.count(" ", start, at) > 3:
-            return stop
-        name = _NAME.match(text, after, end)
-        assert name is not None  # noqa: S101 - an upper-case letter is a word
-        if name.end() == end and not final:
-            return WAIT
-        if len(name[0]) == 1 and text.startswith(".", name.end()):
-            return NO  # another initial
-        return stop if name[0].lower() in _STARTERS else NO
+# The questions a stop asks. Those that look ahead say None if ``ahead`` is too short to tell.
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a full stop after this word, and a space, can only end a sentence."""
+    letters = word if word.isalpha() else word.translate(_JOINTS)
+    key = word.lower()
+    if len(letters) < 2 or not letters.isalpha() or key in _NEVER or key in _MAYBE or key in _BEFORE_FIGURE:
+        return False
+    return not _VOWELS.isdisjoint(key) or not letters.isascii()
+
+
+def _enclosed(text: str, start: int, at: int) -> bool:
+    """Whether a typographic quotation may be open, where more dots or a spaced » can follow, or an aside."""
+    if text.find("*", start, at) >= 0 and _in_direction(text, start, at, ""):
+        return True
+    return text.rfind("“", start, at) > text.rfind("”", start, at) or text.rfind("«", start, at) > text.rfind(
+        "»", start, at
+    )
+
+
+def _in_direction(text: str, start: int, at: int, closers: str) -> bool:
+    """Whether an *aside. Between asterisks* is open; one not closed for long never was one."""
+    star = text.rfind("*", max(start, at - _ASIDE), at)
+    if star < 0 or "*" in closers or text.count("*", start, at) % 2 == 0 or text[star + 1].isspace():
+        return False
+    return star == start or not text[star - 1].isalnum()
+
+
+def _all_quoted(text: str, start: int, stop: int) -> bool:
+    """Whether a sentence that ends in a quote has no word of the narrator's in it yet."""
+    return text[start:stop].lstrip()[:1] in _QUOTES or text.count('"', start, stop) % 2 == 1
+
+
+def _not_a_tag(ahead: str, final: bool) -> bool | None:
+    """After a quotation and before a capital: False if a name and "said" follow."""
+    *words, last = ahead.split(" ")
+    for word in [*words, last] if final else words[:3]:
+        if word.rstrip(".,:;!?") in _SPEECH:
+            return False
+        if not (_NAME.fullmatch(word) and word[0].isupper()) or (word != "I" and _is_starter(word)):
+            return True
+    if final or len(words) > 2 or (last[:1].islower() and last not in _SPEECH_PREFIXES):
+        return last.rstrip(".,:;!?") not in _SPEECH
+    return None
+
+
+def _after_ellipsis(words: list[str], long: bool, ahead: str, final: bool) -> bool | None:
+    """After "...", a new sentence needs a capital, and before it a word that can end one."""
+    word = words[-1].lower().lstrip(_OPENERS)
+    if word in _UNFINISHED:
+        return False
+    ahead = ahead.lstrip(_OPENERS)
+    if not ahead:
+        return False if final else None
+    if not ahead[0].isalpha() or ahead[0].islower():
+        return False
+    filler = len(words) == 1 and word in _FILLERS and ahead[0] == "I"
+    name = _NAME.match(ahead)
+    if name is None or long or not (filler or ahead[0].lower() == word[:1]):
+        return True
+    if name.end() == len(ahead) and not final:
+        return None
+    return not (name[0].lower() == word or ((filler and name[0].startswith(("I'", "I’"))) or name[0] == "I"))
+
+
+def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | None:
+    """After one full stop behind a word that is short, numeric or odd."""
+    word = words[-1].lstrip(_OPENERS).rpartition("—")[2]
+    key, previous, follower = word.lower(), words[-2] if len(words) > 1 else "", ahead[0]
+    if not word[-1:].isalpha() and key not in _BEFORE_FIGURE:
+        return True  # a figure
+    if follower.islower() or key in _NEVER or (follower.isdigit() and key in _BEFORE_FIGURE):
+        return False
+    if not (len(word) == 1 or key in _MAYBE or _DOTTED.fullmatch(word)):
+        return True
+    if not follower.isupper():
+        return not follower.isdigit()
+    if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in _DETERMINERS):
+        return True
+    if key == "etc" or (key in ("a.m", "p.m") and len(words) > 4):
+        return True
+    name = _NAME.match(ahead)
+    assert name is not None  # noqa: S101 - an upper-case letter is a word
+    if name.end() == len(ahead) and not final:
+        return None
+    initial = len(name[0]) == 1 and ahead.startswith(".", name.end())
+    return _is_starter(name[0]) and not initial
+
+
+def _after_spaced_dots(text: str, stop: int, after: int, end: int, final: bool) -> int:
+    """The verdict for "word. . . .": the dots open the next sentence if there is one, else close this."""
+    dots = _SPACED_DOTS.match(text, after, end)
+    if dots is None or dots.end() == end:
+        return NO if final else WAIT
+    return dots.end(2) if dots[2] else stop
+
+
+def _is_starter(word: str) -> bool:
+    """Whether this word, or what stands before its apostrophe, often begins a sentence."""
+    key = word.lower()
+    return key in _STARTERS or key.replace("’", "'").partition("'")[0] in _STARTERS
 
 
 def _before(number: str) -> str:
@@ -292,107 +370,25 @@ def _before(number: str) -> str:
 def _next_item(text: str, start: int, at: int, style: str) -> int:
     """Where "2." begins, if the sentence being read began with "1."; else NO."""
     begin = text.rfind(" ", start, at) + 1
-    number = text[begin:at]
-    if begin <= start or not ((number.isdecimal() and number.isascii() and len(number) < 4) or len(number) == 1):
+    if begin <= start or at - begin > 3:
         return NO
-    marker = _MARKER.match(text, start, at)
-    if marker is None or marker.start(2) >= begin:
+    item, first = _MARKER.match(text, begin), _MARKER.match(text, start, begin)
+    if item is None or first is None or item.start(3) != at:
         return NO
-    return begin if (marker[2], marker[3]) == (_before(number), style) else NO
+    return begin if first[3] == style and first[2] == _before(item[2]) else NO
 
 
-def _is_plain(word: str) -> bool:
-    """Whether a full stop after this word, and a space, can only end a sentence."""
-    letters = word if word.isalpha() else word.replace("'", "").replace("’", "").replace("-", "")
-    key = word.lower()
-    if len(letters) < 2 or not letters.isalpha() or key in _NEVER or key in _MAYBE or key in _BEFORE_FIGURE:
-        return False
-    return not letters.isascii() or not _VOWELS.isdisjoint(key)
+def _item_start(text: str, start: int, at: int) -> int:
+    """Where the list item begins whose bullet or bracket is at ``at``, if another comes before it; else NO."""
+    if text[at] == ")":
+        return _next_item(text, start, at, ")") if text.find("(", start, at) < 0 else NO
+    return at if at > start and text[at - 1].isspace() and _WORD.search(text, start, at) else NO
 
 
-def _in_quotation(text: str, start: int, at: int) -> bool:
-    """Whether a typographic quotation is open, where spaced dots or a spaced » may still follow."""
-    return text.count("“", start, at) > text.count("”", start, at) or text.count("«", start, at) > text.count(
-        "»", start, at
-    )
-
-
-def _in_direction(text: str, start: int, at: int, closers: str) -> bool:
-    """Whether an *aside between asterisks* is open."""
-    star = text.rfind("*", max(start, at - _ASIDE), at)
-    if star < 0 or "*" in closers or not text.count("*", start, at) % 2 or text[star + 1].isspace():
-        return False
-    return star == start or not text[star - 1].isalnum()
-
-
-def _ornament_end(text: str, stop: int, end: int) -> int:
-    ornament = _ORNAMENT.match(text, stop, end)
-    return ornament.end() if ornament else stop
-
-
-def _speech_tag(text: str, start: int, stop: int, after: int, end: int, final: bool) -> int:
-    """After a closing quote and before a capital: NO if a name and "said" follow, which belong to the quotation."""
-    head = text[start:after].lstrip()[:1]
-    name = _NAME.match(text, after, end)
-    if name is None or not text[after].isupper():
-        return stop
-    if head not in _QUOTES and text.count('"', start, stop) % 2 == 0:
-        return stop  # the narrator spoke before the quotation
-    for _ in range(3):
-        if name is None:
-            return stop
-        word = name[0]
-        if name.end() == end and not final:
-            return stop if word[0].islower() and word not in _SPEECH_PREFIXES else WAIT
-        if word in _SPEECH:
-            return NO
-        if word[0].islower() or (word != "I" and word.lower() in _STARTERS):
-            return stop
-        if name.end() + 1 >= end:
-            return stop if final else WAIT
-        name = _NAME.match(text, name.end() + 1, end)
-    return stop
-
-
-def _after_ellipsis(text: str, start: int, at: int, stop: int, after: int, end: int, final: bool, run: str) -> int:
-    """The answer for "..." and its kin: a new sentence needs a capital, and a word before that could end one."""
-    head = text[start:at].split()
-    word = head[-1].lower().lstrip(_OPENERS)
-    if word in _UNFINISHED:
-        return NO
-    while after < end and text[after] in _OPENERS:
-        after += 1
-    if after == end:
-        return NO if final else WAIT
-    follower = text[after]
-    if not follower.isalpha() or follower.islower():
-        return NO
-    name = _NAME.match(text, after, end)
-    doubtful = follower == "I" and len(head) == 1 and word in _FILLERS
-    if name is None or len(run) > 3 or not (doubtful or follower.lower() == word[:1]):
-        return stop
-    if name.end() == end and not final:
-        return WAIT
-    said = name[0].lower()
-    return NO if said == word or (doubtful and (said == "i" or said[:2] in ("i'", "i’"))) else stop
-
-
-def _after_spaced_dots(text: str, stop: int, after: int, end: int, final: bool) -> int:
-    """The answer for "word. . . .": the dots open the next sentence if there is one, else close this."""
-    dots = _SPACED_DOTS.match(text, after, end)
-    assert dots is not None  # noqa: S101 - called at a full stop
-    if dots.end() == end:
-        return NO if final else WAIT
-    return dots.end(2) if dots[2] else stop
-
-
-def _clause_end(text: str, start: int, stop: int) -> int:
-    """The best place to cut an overlong sentence, at most at ``stop``."""
-    half = (start + stop) // 2
-    cut = max(
-        text.rfind(mark, half, stop) for mark in (", ", "; ", ": ", ") ", "— ", "– ", "，", "、", "；", "：")
-    )
-    if cut >= 0:
-        return cut + 1
-    space = max(text.rfind(mark, start, stop + 1) for mark in " \t\u00a0\u3000")
-    return space if space > start else stop
+def _clause_end(text: str, start: int, limit: int) -> int:
+    """The best place to cut an overlong sentence, at most at ``limit``."""
+    middle = (start + limit) // 2
+    if (mark := max(text.rfind(clause, middle, limit) for clause in _CLAUSES)) >= 0:
+        return mark + 1
+    space = max(text.rfind(space, start, limit + 1) for space in " \t\u00a0\u3000")
+    return space if space > start else limit

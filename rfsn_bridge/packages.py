@@ -74,16 +74,9 @@ def npm_command(package: str, folder: Path, work: Path) -> list[str]:
     if npm is None:
         raise SourceFailed("npm is not installed")
     quiet = ("--loglevel", "error", "--no-update-notifier")
-    alone = (
-        "--ignore-scripts",
-        "--cache",
-        str(work / "npm"),
-        "--fetch-retries",
-        "1",
-        "--fetch-retry-mintimeout",
-        "1000",
-    )
-    return [npm, "pack", package, *quiet, *alone, "--pack-destination", str(folder)]
+    alone = ("--ignore-scripts", "--cache", str(work / "npm"))
+    retries = ("--fetch-retries", "1", "--fetch-retry-mintimeout", "1000")
+    return [npm, "pack", package, *quiet, *alone, *retries, "--pack-destination", str(folder)]
 
 
 def _pip() -> list[str]:

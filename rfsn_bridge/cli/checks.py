@@ -58,7 +58,7 @@ def config_file(path: Path) -> tuple[Check, Config]:
 
 def data_folder(data: Path) -> Check:
     """Whether it can be written, or made; leaves nothing behind."""
-    there = next(folder for folder in (data, *data.parents) if folder.is_dir())
+    there = next((folder for folder in (data, *data.parents) if folder.is_dir()), data)
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free

@@ -335,9 +335,7 @@ class VoiceProcess:
             log.warning("restarting the voice: %s", error)
             self._tell("warning", "voice_restarted", f"{error.message}: restarting the voice", error.hint)
 
-    def _tell(
-        self, level: Level, code: str, message: str, hint: str = "", progress: float | None = None
-    ) -> None:
+    def _tell(self, level: Level, code: str, message: str, hint: str = "", progress: float | None = None) -> None:
         try:
             self._notice(level, code, message, hint, progress)
         except Exception:

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import threading
 
@@ -29,10 +30,8 @@ def test_frames_survive_however_the_bytes_are_cut(sent: list[Frame], size: int) 
 
 @given(st.binary(max_size=200))
 def test_nonsense_is_a_voice_error_or_waits_for_more(data: bytes) -> None:
-    try:
+    with contextlib.suppress(VoiceError):
         list(Decoder().feed(data))
-    except VoiceError:
-        pass
 
 
 def test_a_lone_surrogate_passes() -> None:

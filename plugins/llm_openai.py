@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -38,7 +37,7 @@ class Options(BaseModel):
     """Which of the server's models; empty: the first that it lists."""
     api_key_env: str = Field(default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
     """The NAME of the environment variable that holds the key; empty: no key."""
-    extra: Mapping[str, Any] = MappingProxyType({})
+    extra: dict[str, Any] = Field(default_factory=dict)
     """More fields for the request's body, as this server understands them (top_p, provider, ...)."""
 
 

@@ -27,8 +27,6 @@ from rfsn_bridge.snapshot import NO_VOICE, Snapshot, build
 log = logging.getLogger(__name__)
 
 _MAX_GAMES = 32
-_LONG_LOAD_S = 1.0
-"""Loading a model is worth a notice when it takes longer than this."""
 
 
 class Bridge:
@@ -180,35 +178,21 @@ class Bridge:
 
     def _warm_up(self, *, speech: bool) -> None:
         """Load in the background what the first reply will need. What fails is tried again by the next client."""
-        self._load("llm", "language model", self.snapshot.llm.warm_up)
+        self._load("llm", self.snapshot.llm.warm_up)
         if speech and self.snapshot.voice:
-            self._load("tts", "voice", self.snapshot.voice.warm_up)
+            self._load("tts", self.snapshot.voice.warm_up)
 
-    def _load(self, part: str, name: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _load(self, part: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if part not in self._warm:
             self._warm.add(part)
-            self._background(self._loaded(part, name, warm_up))
+            self._background(self._loaded(part, warm_up))
 
-    async def _loaded(self, part: str, name: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        loop = asyncio.get_running_loop()
-        told = False
-
-        def tell() -> None:
-            nonlocal told
-            told = True
-            self.notice("info", f"{part}_loading", f"loading the {name}", progress=0.0)
-
-        timer = loop.call_later(_LONG_LOAD_S, tell)
+    async def _loaded(self, part: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await warm_up()
         except BridgeError as error:
             self._warm.discard(part)
             self.notice("error", f"{part}_unavailable", error.message, error.hint)
-        else:
-            if told:
-                self.notice("info", f"{part}_ready", f"the {name} is ready", progress=1.0)
-        finally:
-            timer.cancel()
 
     # --- Tasks and the end
 

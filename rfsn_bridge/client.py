@@ -132,7 +132,7 @@ class Client:
         message = message.model_copy(update={"id": f"c{self._count}"})
         answer = self._answers[f"c{self._count}"] = asyncio.get_running_loop().create_future()
         await self.send(message)
-        reply = await answer
+        reply: Numbered = await answer
         if isinstance(reply, Error):
             raise ProtocolError(reply.code, reply.message, reply.hint or "", field=reply.field)
         return reply
@@ -180,6 +180,8 @@ class Client:
             answer.set_result(message)
         if stream_or_none := self._turns.get(getattr(message, "turn_id", "")):
             stream_or_none.put(message)
+            if isinstance(message, TurnRecorded):
+                self.forget(stream_or_none)
         self._on_message(message)
 
     def _end(self) -> None:

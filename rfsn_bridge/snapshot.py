@@ -1,4 +1,4 @@
-"""Config and registry made into one immutable set of built parts: what a turn works with from its start to its end."""
+"""Config and registry made into one immutable set of built parts, which a turn holds from start to end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,0 +1,86 @@
+"""`rfsn-bridge run`: the daemon."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rfsn_bridge import paths, registry
+from rfsn_bridge.bridge import Bridge
+from rfsn_bridge.cli import settings
+from rfsn_bridge.config import Config
+from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.server import Listening, listen
+
+
+def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = subparsers.add_parser(
+        "run",
+        help="start the daemon",
+        description="Listen for games until Ctrl-C or SIGTERM. Prints one line when ready.",
+        epilog="Example: rfsn-bridge run --port 0",
+    )
+    settings.add_options(run)
+    run.add_argument("--host", help="address to listen on (default: server.host)")
+    run.add_argument("--port", type=_port, help="port to listen on, 0 for a free one (default: server.port)")
+    run.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(default: log.level)")
+    run.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    config, folder = settings.load(args)
+    level = args.log_level or config.log.level
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "websockets"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    host = args.host or config.server.host
+    port = config.server.port if args.port is None else args.port
+    asyncio.run(_serve(config, folder, paths.data_folder(args.data), host, port))
+    return 0
+
+
+async def _serve(config: Config, folder: Path, data: Path, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task instead
+            loop.add_signal_handler(name, stop.set)
+    async with daemon(config, folder, data, host, port) as listening:
+        gc.collect()
+        gc.freeze()  # what lives as long as the daemon need not be walked by every collection
+        print(f"listening on {listening.url}", flush=True)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def daemon(config: Config, folder: Path, data: Path, host: str, port: int) -> AsyncIterator[Listening]:
+    """A daemon in this process, whole, until the block ends."""
+    _make_folder(data)
+    plugins = registry.discover(folder / config.plugins.folder, config.plugins.disabled)
+    bridge = Bridge(config, plugins, data)
+    try:
+        async with listen(bridge, host, port) as listening:
+            yield listening
+    finally:
+        await bridge.aclose()
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BridgeError(
+            f"{data} cannot be made: {error.strerror}", "choose another folder with --data"
+        ) from None
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rfsn_bridge import paths
-from rfsn_bridge.cli import advice, checks
+from rfsn_bridge.cli import advice, checks, settings
 from rfsn_bridge.cli.checks import Check
 from rfsn_bridge.cli.models import models_of
 from rfsn_bridge.config import Config
@@ -31,17 +30,13 @@ def add_commands(subparsers: "argparse._SubParsersAction[ArgumentParser]") -> No
         epilog="Example: rfsn-bridge doctor",
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
-    doctor.add_argument(
-        "--config", metavar="FILE", help="the config.yaml to check (default: RFSN_CONFIG, else ours)"
-    )
-    doctor.add_argument("--data", metavar="FOLDER", help="the data folder (default: RFSN_DATA, else your own)")
+    settings.add_options(doctor)
     doctor.set_defaults(func=examine)
 
 
 def examine(args: Namespace) -> int:
     """Run every check and print what it found."""
-    path = Path(args.config or os.environ.get("RFSN_CONFIG") or paths.default_config).expanduser()
-    first, config = checks.config_file(path)
+    first, config = checks.config_file(settings.config_path(args))
     todo = all_checks(config, paths.data_folder(args.data))
     with ThreadPoolExecutor(len(todo)) as pool:
         found = [first, *pool.map(lambda check: check(), todo)]

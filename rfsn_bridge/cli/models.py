@@ -3,7 +3,7 @@
 import argparse
 import json
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +12,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from rfsn_bridge import catalogue, fetch, paths
 from rfsn_bridge.catalogue import Model
+from rfsn_bridge.cli import settings
 from rfsn_bridge.config import Config
-
-DEFAULT_MODELS = ("kokoro", "smollm2")
-"""What the default config needs."""
 
 
 def models_of(config: Config) -> tuple[str, ...]:
@@ -29,11 +27,8 @@ def models_of(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, wanted)))
 
 
-def add_commands(
-    subparsers: "argparse._SubParsersAction[ArgumentParser]",
-    needed: Callable[[], Sequence[str]] = lambda: DEFAULT_MODELS,
-) -> None:
-    """Add `models` with its own commands; `needed` names what `pull` fetches when told no name."""
+def add_commands(subparsers: "argparse._SubParsersAction[ArgumentParser]") -> None:
+    """Add `models` with its own commands."""
     models = subparsers.add_parser(
         "models",
         help="pull, list and verify the model files",
@@ -41,12 +36,12 @@ def add_commands(
         epilog="Example: rfsn-bridge models pull",
     )
     commands = models.add_subparsers(metavar="COMMAND", required=True)
-    _add_pull(commands, needed)
+    _add_pull(commands)
     _add_list(commands)
     _add_verify(commands)
 
 
-def _add_pull(commands: "argparse._SubParsersAction[ArgumentParser]", needed: Callable[[], Sequence[str]]) -> None:
+def _add_pull(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
     pull = commands.add_parser(
         "pull",
         help="download models",
@@ -57,8 +52,8 @@ def _add_pull(commands: "argparse._SubParsersAction[ArgumentParser]", needed: Ca
         formatter_class=RawDescriptionHelpFormatter,
     )
     pull.add_argument("names", nargs="*", metavar="NAME", help="which (default: what the config needs)")
-    _add_data(pull)
-    pull.set_defaults(func=pull_models, needed=needed)
+    settings.add_options(pull)
+    pull.set_defaults(func=pull_models)
 
 
 def _add_list(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
@@ -95,7 +90,8 @@ def pull_models(args: Namespace) -> int:
     """Fetch the named models, and what they need, one after the other."""
     data = paths.data_folder(args.data)
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    for model in catalogue.with_needs(args.names or args.needed()):
+    names = args.names or [name for name in models_of(settings.load(args)[0]) if name in catalogue.load()]
+    for model in catalogue.with_needs(names):
         console.print(f"{model.name}: {model.file}, {_megabytes(model.size)}, licence: {model.licence}")
         try:
             with _progress(console) as report:
@@ -104,6 +100,8 @@ def pull_models(args: Namespace) -> int:
             console.print("stopped; run the same command again to go on")
             return 1
         console.print(f"  is at {path}")
+    if not names:
+        console.print("the config needs no model of the catalogue")
     return 0
 
 

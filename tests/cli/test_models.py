@@ -57,7 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
         def run(*words: str) -> int:
             parser = argparse.ArgumentParser(prog="rfsn-bridge")
-            models.add_commands(parser.add_subparsers(required=True), needed=lambda: ["tiny"])
+            models.add_commands(parser.add_subparsers(required=True))
             args = parser.parse_args(["models", *words])
             return args.func(args)
 
@@ -77,9 +77,19 @@ def test_pull_fetches_a_model_with_what_it_needs(
     assert f"is at {tmp_path / 'data' / 'models' / 'tiny.bin'}" in said
 
 
-def test_pull_without_a_name_fetches_what_the_config_needs(run: Run, tmp_path: Path) -> None:
-    assert run("pull") == 0
-    assert (tmp_path / "data" / "models" / "tiny.bin").exists()
+@pytest.mark.parametrize(
+    ("config", "pulled"),
+    [
+        ("{llm: {options: {llama_cpp: {model: tiny}}}, tts: {engine: none}}", ["tiny-voices.bin", "tiny.bin"]),
+        ("{llm: {options: {llama_cpp: {model: /own.gguf}}}, tts: {engine: none}}", []),
+    ],
+)
+def test_pull_without_a_name_fetches_what_the_config_needs(
+    run: Run, tmp_path: Path, config: str, pulled: list[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(config)
+    assert run("pull", "--config", str(tmp_path / "config.yaml")) == 0
+    assert sorted(path.name for path in tmp_path.glob("data/models/tiny*")) == pulled
 
 
 def test_pull_into_a_named_folder(run: Run, tmp_path: Path) -> None:
@@ -101,7 +111,7 @@ def test_ctrl_c_tells_that_the_pull_can_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fetch, "pull", ctrl_c)
-    assert run("pull") == 1
+    assert run("pull", "tiny") == 1
     assert "run the same command again to go on" in capsys.readouterr().out
 
 
@@ -127,7 +137,7 @@ def test_list_as_json(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_verify_tells_right_from_wrong(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("pull")
+    run("pull", "tiny")
     assert run("verify") == 0
     (tmp_path / "data" / "models" / "tiny.bin").write_bytes(b"the mOdel")
     capsys.readouterr()

@@ -27,6 +27,7 @@ import re
 NO, WAIT = -1, -2
 
 _STOPS = ".!?…‼⁇⁈⁉؟۔।॥։።"
+_ASCII_STOPS = frozenset(".!?")
 _WIDE = "。！？｡"
 _NEWLINES = "\n\r\u2028\u2029"
 _BULLETS = "•⁃‣"
@@ -34,13 +35,17 @@ _CLOSERS = "\"'”’“»«›)]}*_`」』）】》〉"
 _QUOTING = ("と", "っ", "、", "，")  # after 」: the quotation goes on with "said"
 _JOINTS = str.maketrans("", "", "'’-")
 _CLAUSES = (", ", "; ", ": ", ") ", "— ", "– ", "，", "、", "；", "：")
+_MARKS = frozenset(_NEWLINES + _BULLETS + ")")
 _QUOTES = frozenset("\"'”’“»«›")
 _OPENERS = "\"'“‘«„‹([{*_`¿¡—–-"
 _NOISY = frozenset(_STOPS + _WIDE + _NEWLINES + _BULLETS + ")")
 _GAP = r"[^\S\n\r\u2028\u2029]*"  # white space within a line
 _CLOSING = rf"([{re.escape(_CLOSERS)}]*)({_GAP})"
 
-_CANDIDATE = re.compile(rf"([{_STOPS}{_WIDE}]+){_CLOSING}|[{_NEWLINES}{_BULLETS})]")
+# One character class in front lets the regex engine skip to the next candidate, five times as fast as "|" would.
+_CANDIDATE = re.compile(
+    rf"([{_STOPS}{_WIDE}{_NEWLINES}{_BULLETS})])([{_STOPS}{_WIDE}]*)([{re.escape(_CLOSERS)}]*)({_GAP})"
+)
 _SPACED_DOTS = re.compile(rf"(\.(?:[ \u00a0]\.)*){_CLOSING}")
 _CLOSED = re.compile(_CLOSING)
 _ORNAMENT = re.compile(
@@ -51,7 +56,7 @@ _MARKER = re.compile(rf"\s*([{_BULLETS}*–-]?)\s*([0-9]{{1,3}}|[a-z])(\.\)|[.)]
 _WORD = re.compile(r"\w")
 _NAME = re.compile(r"[\w'’-]+")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")  # U.S, a.m, Ph.D: the last dot is the stop itself
-_VOWELS = frozenset("aeiouyáéíóúàèìòùâêîôûäëïöüæøåãõ")
+_VOWELS = frozenset("aeiouy")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -68,6 +73,7 @@ _MAYBE = _words(
 )
 # These are short for something only before a figure.
 _BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl")
+_SHORT = _NEVER | _MAYBE | _BEFORE_FIGURE
 _STARTERS = _words(
     "he she it we they i you the a an this that these those there here how what when where why which is are was"
     " were do does did don't don’t can could would shall should must have has had if but and so then now my your"
@@ -92,6 +98,7 @@ _EXCLAIMING = _words("yahoo jeopardy yum oh ah o ho ha alas lo hark")  # the sen
 
 _AHEAD = 48  # how much text after a stop may be asked for
 _ASIDE = 200
+_NO_ITEM = ("", "")
 
 
 class SentenceSplitter:
@@ -115,14 +122,18 @@ class SentenceSplitter:
         self._at = 0  # stops before this place in the buffer are settled
         self._waiting = False  # the stop at this place needs more text
         self._line = False  # a newline came before this sentence
-        self._item = ("", "")  # number and style of the last sentence, if it was a list item
+        self._item = _NO_ITEM  # number and style of the last sentence, if it was a list item
         self._wary = False  # this writer puts emoji or spaced dots after full stops
 
     def feed(self, text: str) -> list[str]:
         """Take the next chunk, of any length, and return the sentences it completes."""
         self._buffer = buffer = self._buffer + text
-        if not self._waiting and len(buffer) <= self._limit and _NOISY.isdisjoint(text):
-            return []
+        if not self._waiting and len(buffer) <= self._limit:
+            if _NOISY.isdisjoint(text):
+                return []
+            if text[-1] in _ASCII_STOPS and _NOISY.isdisjoint(text[:-1]):
+                self._waiting = True  # for the closing quote or the space
+                return []
         return self._scan(final=False)
 
     def flush(self) -> list[str]:
@@ -139,30 +150,32 @@ class SentenceSplitter:
         waiting = False
         while True:
             limit = start + self._limit
+            if at == size <= limit:
+                break
             horizon = limit + _AHEAD
             end = size if size < horizon else horizon
             line = False
             found = _CANDIDATE.search(text, at, end)
             if found is None or found.start() >= limit:
-                at = size
                 if size <= limit:
-                    break
+                    at = size
+                    continue
                 at, cut = limit, _clause_end(text, start, limit)
-            elif found[1]:
+            elif found[1] not in _MARKS:
                 cut = self._verdict(text, start, found, end, final or end == horizon)
                 if cut == WAIT:
                     at, waiting = found.start(), True
                     break
-                at = found.end(2)
-            else:
                 at = found.end()
-                line = found[0] in _NEWLINES
+            else:
+                at = found.end(1)
+                line = found[1] in _NEWLINES
                 cut = at if line else _item_start(text, start, at - 1)
             if cut == NO:
                 continue
             if sentence := text[start:cut].strip():
                 sentences.append(sentence)
-                self._learn(sentence)
+                self._item = _NO_ITEM if "A" <= sentence[0] <= "Z" else self._learn(sentence)
                 self._line = line
             elif line:
                 self._line = True
@@ -174,28 +187,27 @@ class SentenceSplitter:
         self._waiting = waiting
         return sentences
 
-    def _learn(self, sentence: str) -> None:
-        """Note what a sentence tells of the next."""
-        first = sentence[0]
-        if "A" <= first <= "Z":
-            self._item = ("", "")
-            return
-        marker = _MARKER.match(sentence)
-        self._item = (marker[2], marker[3]) if marker else ("", "")
-        if first > "\u2190" and _ORNAMENT.match(sentence):
+    def _learn(self, sentence: str) -> tuple[str, str]:
+        """The number and style of a list item; and note emoji that should have ended the sentence before."""
+        if sentence[0] > "\u2190" and _ORNAMENT.match(sentence):
             self._wary = True
+        marker = _MARKER.match(sentence)
+        return (marker[2], marker[3]) if marker else _NO_ITEM
 
     def _verdict(self, text: str, start: int, found: re.Match[str], end: int, final: bool) -> int:
         """Where to cut for this run of stops; NO; or WAIT for more text, unless what is here is ``final``."""
-        run, closers, _ = found.groups()
-        at, stop, after = found.start(), found.end(2), found.end()
+        at, stop, after = found.start(), found.end(3), found.end()
         if stop == end and not final:
             return WAIT
-        word = text[max(text.rfind(" ", start, at) + 1, start) : at]
+        run = text[at:stop]  # and closers, but those are not plain
+        word = text[text.rfind(" ", start, at) + 1 or start : at]
         plain = _is_plain(word) if run == "." else run == "?" and word[-1:].isalnum()
-        if plain and stop < after and not closers and not self._wary and not _enclosed(text, start, at):
+        if plain and stop < after and not self._wary and not _enclosed(text, start, at):
             return stop  # most stops end here: "The gate is shut. "
 
+        run, closers = text[at : found.end(2)], found[3]
+        if after == end and not final and (len(word) > 3 or run != ".") and run[-1] not in _WIDE:
+            return WAIT
         if not _WORD.search(text, start, at):
             return NO
         if run == "." and not word and (spaced := _SPACED_DOTS.match(text, at, end)):
@@ -206,7 +218,7 @@ class SentenceSplitter:
             run, closers = "." * spaced[1].count("."), spaced[2]
             stop, after = spaced.end(2), spaced.end()
             self._wary = self._wary or len(run) > 1
-        if text[at - 1] == "[" or _in_direction(text, start, at, closers):
+        if text[at - 1] == "[" or (text.find("*", start, at) >= 0 and _in_direction(text, start, at, closers)):
             return NO
         ornament = _ORNAMENT.match(text, after, end)
         if ornament and ornament.end() == end and not final:
@@ -215,6 +227,11 @@ class SentenceSplitter:
             if closers and text[stop : stop + 1] in _QUOTING:
                 return NO
             return ornament.end() if ornament and stop == after else stop
+        if run == "." and stop < after and closers in ("", ")"):
+            if self._is_marker(text, start, at):
+                return NO
+            if (item := _next_item(text, start, at, run + closers)) != NO:
+                return item
         if after == end:
             return NO if final else WAIT
         if text[after] == "»" and (closed := _CLOSED.match(text, after, end)):  # « Halte ! »
@@ -228,17 +245,13 @@ class SentenceSplitter:
         if stop == after:  # "3.5", "end.Next", but also "Hello!你好"
             return NO if dots or not follower.isalpha() or follower.lower() != follower.upper() else stop
 
-        if run == "." and closers in ("", ")"):
-            if self._is_marker(text, start, at):
-                return NO
-            if (item := _next_item(text, start, at, run + closers)) != NO:
-                return item
         ahead = text[after : min(end, after + _AHEAD)]
         final = final or len(ahead) == _AHEAD
         if closers:
             if follower.islower() or follower in ",;:—–-":
                 return NO
-            new = _QUOTES.isdisjoint(closers) or not _all_quoted(text, start, stop) or _not_a_tag(ahead, final)
+            tagged = follower.isupper() and not _QUOTES.isdisjoint(closers) and _all_quoted(text, start, stop)
+            new = _not_a_tag(ahead, final) if tagged else True
         elif not dots:
             new = not follower.islower() or word.lower().lstrip(_OPENERS) not in _EXCLAIMING
         elif run != ".":
@@ -265,7 +278,7 @@ def _is_plain(word: str) -> bool:
     """Whether a full stop after this word, and a space, can only end a sentence."""
     letters = word if word.isalpha() else word.translate(_JOINTS)
     key = word.lower()
-    if len(letters) < 2 or not letters.isalpha() or key in _NEVER or key in _MAYBE or key in _BEFORE_FIGURE:
+    if len(letters) < 2 or key in _SHORT or not letters.isalpha():
         return False
     return not _VOWELS.isdisjoint(key) or not letters.isascii()
 
@@ -274,6 +287,8 @@ def _enclosed(text: str, start: int, at: int) -> bool:
     """Whether a typographic quotation may be open, where more dots or a spaced » can follow, or an aside."""
     if text.find("*", start, at) >= 0 and _in_direction(text, start, at, ""):
         return True
+    if text.isascii():
+        return False
     return text.rfind("“", start, at) > text.rfind("”", start, at) or text.rfind("«", start, at) > text.rfind(
         "»", start, at
     )

@@ -156,21 +156,21 @@ class SentenceSplitter:
             end = size if size < horizon else horizon
             line = False
             found = _CANDIDATE.search(text, at, end)
-            if found is None or found.start() >= limit:
+            if found is None or (place := found.start()) >= limit:
                 if size <= limit:
                     at = size
                     continue
                 at, cut = limit, _clause_end(text, start, limit)
-            elif found[1] not in _MARKS:
-                cut = self._verdict(text, start, found, end, final or end == horizon)
+            elif text[place] in _MARKS:
+                at = place + 1
+                line = text[place] in _NEWLINES
+                cut = at if line else _item_start(text, start, place)
+            else:
+                cut = self._verdict(text, start, place, found, end, final or end == horizon)
                 if cut == WAIT:
-                    at, waiting = found.start(), True
+                    at, waiting = place, True
                     break
                 at = found.end()
-            else:
-                at = found.end(1)
-                line = found[1] in _NEWLINES
-                cut = at if line else _item_start(text, start, at - 1)
             if cut == NO:
                 continue
             if sentence := text[start:cut].strip():
@@ -194,18 +194,21 @@ class SentenceSplitter:
         marker = _MARKER.match(sentence)
         return (marker[2], marker[3]) if marker else _NO_ITEM
 
-    def _verdict(self, text: str, start: int, found: re.Match[str], end: int, final: bool) -> int:
-        """Where to cut for this run of stops; NO; or WAIT for more text, unless what is here is ``final``."""
-        at, stop, after = found.start(), found.end(3), found.end()
+    def _verdict(self, text: str, start: int, at: int, found: re.Match[str], end: int, final: bool) -> int:
+        """Where to cut for the run of stops at ``at``; NO; or WAIT for more, unless what is here is ``final``."""
+        stop, after = found.end(3), found.end()
         if stop == end and not final:
             return WAIT
-        run = text[at:stop]  # and closers, but those are not plain
         word = text[text.rfind(" ", start, at) + 1 or start : at]
-        plain = _is_plain(word) if run == "." else run == "?" and word[-1:].isalnum()
-        if plain and stop < after and not self._wary and not _enclosed(text, start, at):
-            return stop  # most stops end here: "The gate is shut. "
+        plain = False
+        if stop == at + 1 and stop < after and (text[at] == "." or text[at] == "?"):
+            plain = _is_plain(word) if text[at] == "." else word[-1:].isalnum()
+            if plain and not self._wary and not _enclosed(text, start, at):
+                return stop  # most stops end here: "The gate is shut. "
 
         run, closers = text[at : found.end(2)], found[3]
+        if run == "." and not closers and word.lower() in _NEVER:
+            return NO
         if after == end and not final and (len(word) > 3 or run != ".") and run[-1] not in _WIDE:
             return WAIT
         if not _WORD.search(text, start, at):
@@ -276,11 +279,10 @@ class SentenceSplitter:
 
 def _is_plain(word: str) -> bool:
     """Whether a full stop after this word, and a space, can only end a sentence."""
-    letters = word if word.isalpha() else word.translate(_JOINTS)
     key = word.lower()
-    if len(letters) < 2 or key in _SHORT or not letters.isalpha():
+    if key in _SHORT or len(word) < 2 or not (word.isalpha() or word.translate(_JOINTS).isalpha()):
         return False
-    return not _VOWELS.isdisjoint(key) or not letters.isascii()
+    return len(word) > 4 or not _VOWELS.isdisjoint(key) or not word.isascii()
 
 
 def _enclosed(text: str, start: int, at: int) -> bool:

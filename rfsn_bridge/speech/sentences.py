@@ -48,10 +48,11 @@ _CANDIDATE = re.compile(
 )
 _SPACED_DOTS = re.compile(rf"(\.(?:[ \u00a0]\.)*){_CLOSING}")
 _CLOSED = re.compile(_CLOSING)
-_ORNAMENT = re.compile(
-    "((?:[\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\ufe0f\u20e3\U0001f000-\U0001faff"
-    rf"\U000e0020-\U000e007f]+{_GAP})+)"
+_EMOJI = (
+    "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\ufe0f\u20e3\U0001f000-\U0001faff"
+    "\U000e0020-\U000e007f"
 )
+_ORNAMENT = re.compile(rf"((?:(?:[{_EMOJI}]+|[:;=]-?[()DP]){_GAP})+)")  # what belongs to the sentence before it
 _MARKER = re.compile(rf"\s*([{_BULLETS}*–-]?)\s*([0-9]{{1,3}}|[a-z])(\.\)|[.)])")
 _WORD = re.compile(r"\w")
 _NAME = re.compile(r"[\w'’-]+")
@@ -75,10 +76,18 @@ _MAYBE = _words(
 _BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl")
 _SHORT = _NEVER | _MAYBE | _BEFORE_FIGURE
 _STARTERS = _words(
-    "he she it we they i you the a an this that these those there here how what when where why which is are was"
-    " were do does did don't don’t can could would shall should must have has had if but and so then now my your"
-    " his her our their its please let no yes not never in on at for from with after before as while however"
-    " although though because since once come go look see tell take give keep some many most all one each both"
+    "a about after again all also although an and another any anyone are as ask at be because before both bring"
+    " but by can come could did do does don't don’t during each even every everyone everything few find follow"
+    " for from get give go great had has have he her here his how however i if in is it its just keep later leave"
+    " let listen look make many maybe meanwhile meet most my never nobody not nothing now of on once only others"
+    " our over perhaps please remember see she should since so some someone something sometimes sorry speak stand"
+    " stay still stop take tell thank thanks that the their then there these they this those though through to"
+    " today tomorrow tonight try under unless until use very wait was watch we welcome were what when where which"
+    " while who whose why with would yes yesterday yet you your"
+)
+_AFTER_TIME = _words(
+    "monday tuesday wednesday thursday friday saturday sunday est edt cst cdt mst mdt pst pdt gmt utc eastern"
+    " central pacific"
 )
 _DETERMINERS = _words("the my our your his her their a this that new old young good")
 # An ellipsis after these is a hesitation, whatever comes next; after a filler, only "I" goes on.
@@ -97,6 +106,7 @@ _SPEECH_PREFIXES = frozenset(verb[:n] for verb in _SPEECH for n in range(1, len(
 _EXCLAIMING = _words("yahoo jeopardy yum oh ah o ho ha alas lo hark")  # the sentence goes on in lower case
 
 _AHEAD = 48  # how much text after a stop may be asked for
+_EYES = (":", ";", "=")  # of a smiley
 _ASIDE = 200
 _NO_ITEM = ("", "")
 
@@ -224,7 +234,10 @@ class SentenceSplitter:
         if text[at - 1] == "[" or (text.find("*", start, at) >= 0 and _in_direction(text, start, at, closers)):
             return NO
         ornament = _ORNAMENT.match(text, after, end)
-        if ornament and ornament.end() == end and not final:
+        place = ornament.end() if ornament else after
+        if not final and ornament and place == end:
+            return WAIT
+        if not final and place + 2 >= end and text[place : place + 1] in _EYES:
             return WAIT
         if run[-1] in _WIDE:
             if closers and text[stop : stop + 1] in _QUOTING:
@@ -237,7 +250,11 @@ class SentenceSplitter:
                 return item
         if after == end:
             return NO if final else WAIT
-        if text[after] == "»" and (closed := _CLOSED.match(text, after, end)):  # « Halte ! »
+        if (
+            text[after] == "»"
+            and text.rfind("«", start, at) > text.rfind("»", start, at)
+            and (closed := _CLOSED.match(text, after, end))
+        ):  # « Halte ! »
             closers, stop, after = closed[1], closed.end(1), closed.end()
             if after == end:
                 return NO if final else WAIT
@@ -245,8 +262,15 @@ class SentenceSplitter:
         if ornament:
             return ornament.end() if ornament.end() < end else NO
         follower = text[after]
-        if stop == after:  # "3.5", "end.Next", but also "Hello!你好"
-            return NO if dots or not follower.isalpha() or follower.lower() != follower.upper() else stop
+        if stop == after and not (follower.isupper() and not closers and word.islower() and _is_plain(word)):
+            caseless = follower.isalpha() and follower.lower() == follower.upper()
+            return stop if caseless and not dots else NO  # "Hello!你好", but "3.5"
+        if stop == after:  # "the end.Next", but "readme.TXT"
+            if len(run) > 1 and dots:
+                return NO
+            if after + 1 == end:
+                return NO if final else WAIT
+            return stop if text[after + 1].islower() else NO
 
         ahead = text[after : min(end, after + _AHEAD)]
         final = final or len(ahead) == _AHEAD
@@ -355,12 +379,14 @@ def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | Non
         return not follower.isdigit()
     if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in _DETERMINERS):
         return True
-    if key == "etc" or (key in ("a.m", "p.m") and len(words) > 4):
+    if key == "etc":
         return True
     name = _NAME.match(ahead)
     assert name is not None  # noqa: S101 - an upper-case letter is a word
     if name.end() == len(ahead) and not final:
         return None
+    if key in ("a.m", "p.m") and len(words) > 4:  # "At 5 a.m. Mr. Smith" has no verb yet
+        return name[0].lower() not in _AFTER_TIME
     initial = len(name[0]) == 1 and ahead.startswith(".", name.end())
     return _is_starter(name[0]) and not initial
 

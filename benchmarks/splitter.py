@@ -114,7 +114,8 @@ def peers() -> Iterator[tuple[str, Callable[[], Splitter] | str]]:
             split = build()
             list(split("One. Two."))
         except (ImportError, LookupError, OSError, AttributeError, TypeError) as error:
-            yield name, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip(" *")), "")
+            yield name, f"{type(error).__name__}: {reason}"
         else:
             yield name, lambda split=split: Whole(split)  # type: ignore[misc]
 

@@ -24,6 +24,21 @@ from __future__ import annotations
 
 import re
 
+from rfsn_bridge.speech.lexicon import (
+    AFTER_TIME,
+    BEFORE_FIGURE,
+    DETERMINERS,
+    EXCLAIMING,
+    FILLERS,
+    MAYBE,
+    NEVER,
+    SHORT,
+    SPEECH,
+    SPEECH_PREFIXES,
+    STARTERS,
+    UNFINISHED,
+)
+
 NO, WAIT = -1, -2
 
 _STOPS = ".!?…‼⁇⁈⁉؟۔।॥։።"
@@ -47,7 +62,6 @@ _CANDIDATE = re.compile(
     rf"([{_STOPS}{_WIDE}{_NEWLINES}{_BULLETS})])([{_STOPS}{_WIDE}]*)([{re.escape(_CLOSERS)}]*)({_GAP})"
 )
 _SPACED_DOTS = re.compile(rf"(\.(?:[ \u00a0]\.)*){_CLOSING}")
-_CLOSED = re.compile(_CLOSING)
 _EMOJI = (
     "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u200d\ufe0f\u20e3\U0001f000-\U0001faff"
     "\U000e0020-\U000e007f"
@@ -58,52 +72,6 @@ _WORD = re.compile(r"\w")
 _NAME = re.compile(r"[\w'’-]+")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,3}")  # U.S, a.m, Ph.D: the last dot is the stop itself
 _VOWELS = frozenset("aeiouy")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# A capital after these is a name, a number or the rest of the phrase, never a new sentence.
-_NEVER = _words("mr mrs ms mx messrs mme mlle dr prof e.g i.e eg ie cf vs v viz approx a.k.a c.f incl esp")
-# After these a new sentence begins only with a word that usually begins one.
-_MAYBE = _words(
-    "st mt ft hon rev fr capt cpt col gen lt sgt cpl cmdr maj adm gov sen rep pres supt jarl jr sr esq al inc corp"
-    " ltd llc plc co bros dept univ assn ave blvd rd hwy est jan feb apr jun jul aug sep sept oct nov dec mon tue"
-    " tues thu thur thurs fri ph.d hr hrs min mins lb lbs oz yr yrs wm geo chas etc"
-)
-# These are short for something only before a figure.
-_BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl")
-_SHORT = _NEVER | _MAYBE | _BEFORE_FIGURE
-_STARTERS = _words(
-    "a about after again all also although an and another any anyone are as ask at be because before both bring"
-    " but by can come could did do does don't don’t during each even every everyone everything few find follow"
-    " for from get give go great had has have he her here his how however i if in is it its just keep later leave"
-    " let listen look make many maybe meanwhile meet most my never nobody not nothing now of on once only others"
-    " our over perhaps please remember see she should since so some someone something sometimes sorry speak stand"
-    " stay still stop take tell thank thanks that the their then there these they this those though through to"
-    " today tomorrow tonight try under unless until use very wait was watch we welcome were what when where which"
-    " while who whose why with would yes yesterday yet you your"
-)
-_AFTER_TIME = _words(
-    "monday tuesday wednesday thursday friday saturday sunday est edt cst cdt mst mdt pst pdt gmt utc eastern"
-    " central pacific"
-)
-_DETERMINERS = _words("the my our your his her their a this that new old young good")
-# An ellipsis after these is a hesitation, whatever comes next; after a filler, only "I" goes on.
-_UNFINISHED = _words(
-    "i he she we they the a an my your his our their to of for with from at by into and but or nor if because is"
-    " was are were am be than i'm it's"
-)
-_FILLERS = _words("well hmm hm um umm uh er erm ah oh so yes no maybe perhaps look listen and but now then")
-_SPEECH = _words(
-    "said says asked asks replied replies answered answers shouted shouts yelled yells cried cries whispered"
-    " whispers muttered mutters growled growls called calls roared roars barked barks hissed hisses snapped snaps"
-    " sighed sighs laughed laughs added adds continued murmured murmurs bellowed exclaimed grunted grunts declared"
-    " demanded demands spat began warned warns agreed screamed"
-)
-_SPEECH_PREFIXES = frozenset(verb[:n] for verb in _SPEECH for n in range(1, len(verb) + 1))
-_EXCLAIMING = _words("yahoo jeopardy yum oh ah o ho ha alas lo hark")  # the sentence goes on in lower case
 
 _AHEAD = 48  # how much text after a stop may be asked for
 _EYES = (":", ";", "=")  # of a smiley
@@ -217,7 +185,7 @@ class SentenceSplitter:
                 return stop  # most stops end here: "The gate is shut. "
 
         run, closers = text[at : found.end(2)], found[3]
-        if run == "." and not closers and word.lower() in _NEVER:
+        if run == "." and not closers and word.lower() in NEVER:
             return NO
         if after == end and not final and (len(word) > 3 or run != ".") and run[-1] not in _WIDE:
             return WAIT
@@ -235,11 +203,11 @@ class SentenceSplitter:
             return NO
         ornament = _ORNAMENT.match(text, after, end)
         place = ornament.end() if ornament else after
-        if not final and ornament and place == end:
-            return WAIT
-        if not final and place + 2 >= end and text[place : place + 1] in _EYES:
+        if not final and ((ornament and place == end) or (place + 2 >= end and text[place : place + 1] in _EYES)):
             return WAIT
         if run[-1] in _WIDE:
+            if "“" in closers:  # no closing quote here, as it is in German
+                return found.start(3) + closers.index("“")
             if closers and text[stop : stop + 1] in _QUOTING:
                 return NO
             return ornament.end() if ornament and stop == after else stop
@@ -250,27 +218,30 @@ class SentenceSplitter:
                 return item
         if after == end:
             return NO if final else WAIT
-        if (
-            text[after] == "»"
-            and text.rfind("«", start, at) > text.rfind("»", start, at)
-            and (closed := _CLOSED.match(text, after, end))
-        ):  # « Halte ! »
-            closers, stop, after = closed[1], closed.end(1), closed.end()
-            if after == end:
+        if text[after] == "»" and text.rfind("«", start, at) > text.rfind("»", start, at):  # « Halte ! »
+            closers, stop = "»", after + 1
+            if stop == end and not final:
+                return WAIT
+            after = stop + 1 if text[stop : stop + 1].isspace() else stop
+            if after >= end:
                 return NO if final else WAIT
         dots = not run.strip(".…")
         if ornament:
             return ornament.end() if ornament.end() < end else NO
         follower = text[after]
-        if stop == after and not (follower.isupper() and not closers and word.islower() and _is_plain(word)):
-            caseless = follower.isalpha() and follower.lower() == follower.upper()
-            return stop if caseless and not dots else NO  # "Hello!你好", but "3.5"
-        if stop == after:  # "the end.Next", but "readme.TXT"
-            if len(run) > 1 and dots:
-                return NO
+        if stop == after:
+            if follower.isalpha() and follower.lower() == follower.upper():
+                return NO if dots else stop  # "Hello!你好"
+            if (
+                not follower.isupper()
+                or closers
+                or (dots and run != ".")
+                or not (word.islower() and _is_plain(word))
+            ):
+                return NO  # "3.5"
             if after + 1 == end:
                 return NO if final else WAIT
-            return stop if text[after + 1].islower() else NO
+            return stop if text[after + 1].islower() else NO  # "the end.Next", but "readme.TXT"
 
         ahead = text[after : min(end, after + _AHEAD)]
         final = final or len(ahead) == _AHEAD
@@ -280,7 +251,7 @@ class SentenceSplitter:
             tagged = follower.isupper() and not _QUOTES.isdisjoint(closers) and _all_quoted(text, start, stop)
             new = _not_a_tag(ahead, final) if tagged else True
         elif not dots:
-            new = not follower.islower() or word.lower().lstrip(_OPENERS) not in _EXCLAIMING
+            new = not follower.islower() or word.lower().lstrip(_OPENERS) not in EXCLAIMING
         elif run != ".":
             new = _after_ellipsis(text[start:at].split(), len(run) > 3, ahead, final)
         elif follower == ".":
@@ -304,7 +275,7 @@ class SentenceSplitter:
 def _is_plain(word: str) -> bool:
     """Whether a full stop after this word, and a space, can only end a sentence."""
     key = word.lower()
-    if key in _SHORT or len(word) < 2 or not (word.isalpha() or word.translate(_JOINTS).isalpha()):
+    if key in SHORT or len(word) < 2 or not (word.isalpha() or word.translate(_JOINTS).isalpha()):
         return False
     return len(word) > 4 or not _VOWELS.isdisjoint(key) or not word.isascii()
 
@@ -315,9 +286,7 @@ def _enclosed(text: str, start: int, at: int) -> bool:
         return True
     if text.isascii():
         return False
-    return text.rfind("“", start, at) > text.rfind("”", start, at) or text.rfind("«", start, at) > text.rfind(
-        "»", start, at
-    )
+    return any(text.rfind(mark, start, at) > text.rfind(end, start, at) for mark, end in ("“”", "«»"))
 
 
 def _in_direction(text: str, start: int, at: int, closers: str) -> bool:
@@ -337,26 +306,26 @@ def _not_a_tag(ahead: str, final: bool) -> bool | None:
     """After a quotation and before a capital: False if a name and "said" follow."""
     *words, last = ahead.split(" ")
     for word in [*words, last] if final else words[:3]:
-        if word.rstrip(".,:;!?") in _SPEECH:
+        if word.rstrip(".,:;!?") in SPEECH:
             return False
         if not (_NAME.fullmatch(word) and word[0].isupper()) or (word != "I" and _is_starter(word)):
             return True
-    if final or len(words) > 2 or (last[:1].islower() and last not in _SPEECH_PREFIXES):
-        return last.rstrip(".,:;!?") not in _SPEECH
+    if final or len(words) > 2 or (last[:1].islower() and last not in SPEECH_PREFIXES):
+        return last.rstrip(".,:;!?") not in SPEECH
     return None
 
 
 def _after_ellipsis(words: list[str], long: bool, ahead: str, final: bool) -> bool | None:
     """After "...", a new sentence needs a capital, and before it a word that can end one."""
     word = words[-1].lower().lstrip(_OPENERS)
-    if word in _UNFINISHED:
+    if word in UNFINISHED:
         return False
     ahead = ahead.lstrip(_OPENERS)
     if not ahead:
         return False if final else None
     if not ahead[0].isalpha() or ahead[0].islower():
         return False
-    filler = len(words) == 1 and word in _FILLERS and ahead[0] == "I"
+    filler = len(words) == 1 and word in FILLERS and ahead[0] == "I"
     name = _NAME.match(ahead)
     if name is None or long or not (filler or ahead[0].lower() == word[:1]):
         return True
@@ -369,24 +338,25 @@ def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | Non
     """After one full stop behind a word that is short, numeric or odd."""
     word = words[-1].lstrip(_OPENERS).rpartition("—")[2]
     key, previous, follower = word.lower(), words[-2] if len(words) > 1 else "", ahead[0]
-    if not word[-1:].isalpha() and key not in _BEFORE_FIGURE:
+    if not word[-1:].isalpha() and key not in BEFORE_FIGURE:
         return True  # a figure
-    if follower.islower() or key in _NEVER or (follower.isdigit() and key in _BEFORE_FIGURE):
+    if follower.islower() or key in NEVER or (follower.isdigit() and key in BEFORE_FIGURE):
         return False
-    if not (len(word) == 1 or key in _MAYBE or _DOTTED.fullmatch(word)):
+    if not (len(word) == 1 or key in MAYBE or _DOTTED.fullmatch(word)):
         return True
     if not follower.isupper():
         return not follower.isdigit()
-    if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in _DETERMINERS):
+    if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in DETERMINERS):
         return True
     if key == "etc":
         return True
     name = _NAME.match(ahead)
-    assert name is not None  # noqa: S101 - an upper-case letter is a word
+    if name is None:
+        return True
     if name.end() == len(ahead) and not final:
         return None
     if key in ("a.m", "p.m") and len(words) > 4:  # "At 5 a.m. Mr. Smith" has no verb yet
-        return name[0].lower() not in _AFTER_TIME
+        return name[0].lower() not in AFTER_TIME
     initial = len(name[0]) == 1 and ahead.startswith(".", name.end())
     return _is_starter(name[0]) and not initial
 
@@ -402,7 +372,7 @@ def _after_spaced_dots(text: str, stop: int, after: int, end: int, final: bool) 
 def _is_starter(word: str) -> bool:
     """Whether this word, or what stands before its apostrophe, often begins a sentence."""
     key = word.lower()
-    return key in _STARTERS or key.replace("’", "'").partition("'")[0] in _STARTERS
+    return key in STARTERS or key.replace("’", "'").partition("'")[0] in STARTERS
 
 
 def _before(number: str) -> str:

@@ -57,7 +57,7 @@ class Options(BaseModel):
     context: int = Field(default=4096, ge=512, le=1 << 20)
     """Tokens that one conversation may hold, prompt and reply together."""
     threads: int = Field(default=0, ge=0, le=256)
-    """Processor threads; 0: llama.cpp chooses."""
+    """Processor threads; 0: about half of them, so that the game has its own."""
     gpu_layers: int = Field(default=-1, ge=-1)
     """Layers to keep on the graphics card; -1: as many as fit, 0: none."""
     parallel: int = Field(default=2, ge=1, le=16)
@@ -336,7 +336,7 @@ _CAUSES = (
         "choose a smaller model or a smaller llm.options.llama_cpp.context",
     ),
     (
-        r"unknown model architecture",
+        r"unknown model architecture: '[^']",
         "is of a kind that this llama.cpp does not know",
         "choose another model, or update xllamacpp",
     ),
@@ -395,9 +395,9 @@ def _params(xllamacpp: Any, order: dict[str, Any]) -> Any:
     params.n_parallel = order["parallel"]
     params.n_ctx = order["context"] * order["parallel"]
     params.n_gpu_layers = order["gpu_layers"]
-    if order["threads"]:
-        params.cpuparams.n_threads = order["threads"]
-        params.cpuparams_batch.n_threads = order["threads"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = order["threads"] or _threads(
+        os.cpu_count() or 2
+    )
     params.enable_reasoning = 0  # an NPC that thinks first keeps the player waiting
     params.cache_ram_mib = 256  # prompts of other conversations; its default is 8 GiB
     params.verbosity = 1  # errors only
@@ -410,6 +410,11 @@ def _params(xllamacpp: Any, order: dict[str, Any]) -> Any:
     params.ui = False
     params.endpoint_slots = False
     return params
+
+
+def _threads(processors: int) -> int:
+    """Each step waits for its slowest thread, and one that shares its core with the game stalls them all."""
+    return min(max(processors // 2 - 1, 1), 8)
 
 
 def _exit_at_end_of_input() -> None:

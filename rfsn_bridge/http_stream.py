@@ -172,7 +172,7 @@ class LineStream:
 
     async def _exchange(self) -> None:
         try:
-            response = await self._http.send(self._request, stream=True, follow_redirects=False)
+            response = await self._send()
             try:
                 await self._arrived.put(response)
                 async for chunk in response.aiter_bytes():
@@ -183,6 +183,23 @@ class LineStream:
             await self._arrived.put(error)
         else:
             await self._arrived.put(None)
+
+    async def _send(self) -> httpx.Response:
+        """Send, and once more if a pooled connection turns out to be closed (llama.cpp closes one in ten)."""
+        for _ in range(3):
+            connected = False
+
+            async def watch(event: str, info: object) -> None:
+                nonlocal connected
+                connected = connected or event.startswith("connection.connect")
+
+            self._request.extensions["trace"] = watch
+            try:
+                return await self._http.send(self._request, stream=True, follow_redirects=False)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if connected:
+                    raise
+        return await self._http.send(self._request, stream=True, follow_redirects=False)
 
     async def _arrival(self) -> Any:
         try:

@@ -105,6 +105,29 @@ async def test_a_connection_is_used_again(server: ScriptedServer, http: httpx.As
     assert len(server.calls) == 2 and server.connections == 1
 
 
+async def test_a_pooled_connection_that_the_server_closes_costs_no_reply(
+    server: ScriptedServer, http: httpx.AsyncClient
+) -> None:
+    async def hang_up(call: Call) -> None:
+        call.reset()
+
+    server.on(CHAT, sse(delta("Hello."), DONE), hang_up, sse(delta("Again."), DONE))
+    chat = chat_with(server, http)
+    assert [(await said(chat))[0], (await said(chat))[0]] == ["Hello.", "Again."]
+    assert server.connections == 2
+
+
+async def test_a_fresh_connection_that_the_server_closes_is_not_tried_again(
+    server: ScriptedServer, http: httpx.AsyncClient
+) -> None:
+    async def hang_up(call: Call) -> None:
+        call.reset()
+
+    server.on(CHAT, hang_up)
+    assert "broke off" in (await failure(chat_with(server, http))).message
+    assert len(server.calls) == 1
+
+
 @pytest.mark.parametrize("refused", ["Unrecognized request argument supplied: stream_options", "bad request"])
 async def test_stream_options_are_left_out_for_good_once_refused(
     server: ScriptedServer, http: httpx.AsyncClient, refused: str

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for scripted_server, also when run from here
-
 from lending import SMOLLM2, Lender
 from scripted_server import ScriptedServer
 

@@ -7,6 +7,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def _prefixes(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word[:n] for word in words for n in range(1, len(word) + 1))
+
+
 # A capital after these is a name, a number or the rest of the phrase, never a new sentence.
 NEVER = _words("mr mrs ms mx messrs mme mlle dr prof e.g i.e eg ie cf vs v viz approx a.k.a c.f incl esp")
 # After these a new sentence begins only with a word that usually begins one.
@@ -32,6 +36,7 @@ AFTER_TIME = _words(
     "monday tuesday wednesday thursday friday saturday sunday est edt cst cdt mst mdt pst pdt gmt utc eastern"
     " central pacific"
 )
+AFTER_TIME_PREFIXES = _prefixes(AFTER_TIME)
 DETERMINERS = _words("the my our your his her their a this that new old young good")
 # An ellipsis after these is a hesitation, whatever comes next; after a filler, only "I" goes on.
 UNFINISHED = _words(
@@ -45,5 +50,5 @@ SPEECH = _words(
     " sighed sighs laughed laughs added adds continued murmured murmurs bellowed exclaimed grunted grunts declared"
     " demanded demands spat began warned warns agreed screamed"
 )
-SPEECH_PREFIXES = frozenset(verb[:n] for verb in SPEECH for n in range(1, len(verb) + 1))
+SPEECH_PREFIXES = _prefixes(SPEECH)
 EXCLAIMING = _words("yahoo jeopardy yum oh ah o ho ha alas lo hark")  # the sentence goes on in lower case

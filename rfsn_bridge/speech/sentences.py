@@ -26,6 +26,7 @@ import re
 
 from rfsn_bridge.speech.lexicon import (
     AFTER_TIME,
+    AFTER_TIME_PREFIXES,
     BEFORE_FIGURE,
     DETERMINERS,
     EXCLAIMING,
@@ -177,14 +178,13 @@ class SentenceSplitter:
         stop, after = found.end(3), found.end()
         if stop == end and not final:
             return WAIT
+        run = text[at : found.end(2)]
         word = text[text.rfind(" ", start, at) + 1 or start : at]
-        plain = False
-        if stop == at + 1 and stop < after and (text[at] == "." or text[at] == "?"):
-            plain = _is_plain(word) if text[at] == "." else word[-1:].isalnum()
-            if plain and not self._wary and not _enclosed(text, start, at):
-                return stop  # most stops end here: "The gate is shut. "
+        plain = _is_plain(word) if run == "." else "?" in run and not run.strip("!?") and word[-1:].isalnum()
+        if plain and stop == at + len(run) and stop < after and not self._wary and not _enclosed(text, start, at):
+            return stop  # most stops end here: "The gate is shut. "
 
-        run, closers = text[at : found.end(2)], found[3]
+        closers = found[3]
         if run == "." and not closers and word.lower() in NEVER:
             return NO
         if after == end and not final and (len(word) > 3 or run != ".") and run[-1] not in _WIDE:
@@ -353,10 +353,12 @@ def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | Non
     name = _NAME.match(ahead)
     if name is None:
         return True
-    if name.end() == len(ahead) and not final:
-        return None
+    partial = name.end() == len(ahead) and not final
     if key in ("a.m", "p.m") and len(words) > 4:  # "At 5 a.m. Mr. Smith" has no verb yet
-        return name[0].lower() not in AFTER_TIME
+        begun = name[0].lower()
+        return begun not in AFTER_TIME and (None if partial and begun in AFTER_TIME_PREFIXES else True)
+    if partial:
+        return None
     initial = len(name[0]) == 1 and ahead.startswith(".", name.end())
     return _is_starter(name[0]) and not initial
 

@@ -24,21 +24,8 @@ from __future__ import annotations
 
 import re
 
-from rfsn_bridge.speech.lexicon import (
-    AFTER_TIME,
-    AFTER_TIME_PREFIXES,
-    BEFORE_FIGURE,
-    DETERMINERS,
-    EXCLAIMING,
-    FILLERS,
-    MAYBE,
-    NEVER,
-    SHORT,
-    SPEECH,
-    SPEECH_PREFIXES,
-    STARTERS,
-    UNFINISHED,
-)
+from rfsn_bridge.speech import lexicon
+from rfsn_bridge.speech.lexicon import NEVER, SHORT
 
 NO, WAIT = -1, -2
 
@@ -181,8 +168,10 @@ class SentenceSplitter:
         run = text[at : found.end(2)]
         word = text[text.rfind(" ", start, at) + 1 or start : at]
         plain = _is_plain(word) if run == "." else "?" in run and not run.strip("!?") and word[-1:].isalnum()
-        if plain and stop == at + len(run) and stop < after and not self._wary and not _enclosed(text, start, at):
-            return stop  # most stops end here: "The gate is shut. "
+        if plain and stop == at + len(run) and stop < after and not self._wary:
+            bare = text.isascii() and text.find("*", start, at) < 0
+            if bare or not _enclosed(text, start, at):
+                return stop  # most stops end here: "The gate is shut. "
 
         closers = found[3]
         if run == "." and not closers and word.lower() in NEVER:
@@ -251,7 +240,7 @@ class SentenceSplitter:
             tagged = follower.isupper() and not _QUOTES.isdisjoint(closers) and _all_quoted(text, start, stop)
             new = _not_a_tag(ahead, final) if tagged else True
         elif not dots:
-            new = not follower.islower() or word.lower().lstrip(_OPENERS) not in EXCLAIMING
+            new = not follower.islower() or word.lower().lstrip(_OPENERS) not in lexicon.EXCLAIMING
         elif run != ".":
             new = _after_ellipsis(text[start:at].split(), len(run) > 3, ahead, final)
         elif follower == ".":
@@ -282,11 +271,9 @@ def _is_plain(word: str) -> bool:
 
 def _enclosed(text: str, start: int, at: int) -> bool:
     """Whether a typographic quotation may be open, where more dots or a spaced » can follow, or an aside."""
-    if text.find("*", start, at) >= 0 and _in_direction(text, start, at, ""):
-        return True
-    if text.isascii():
-        return False
-    return any(text.rfind(mark, start, at) > text.rfind(end, start, at) for mark, end in ("“”", "«»"))
+    return _in_direction(text, start, at, "") or any(
+        text.rfind(mark, start, at) > text.rfind(end, start, at) for mark, end in ("“”", "«»")
+    )
 
 
 def _in_direction(text: str, start: int, at: int, closers: str) -> bool:
@@ -306,26 +293,26 @@ def _not_a_tag(ahead: str, final: bool) -> bool | None:
     """After a quotation and before a capital: False if a name and "said" follow."""
     *words, last = ahead.split(" ")
     for word in [*words, last] if final else words[:3]:
-        if word.rstrip(".,:;!?") in SPEECH:
+        if word.rstrip(".,:;!?") in lexicon.SPEECH:
             return False
         if not (_NAME.fullmatch(word) and word[0].isupper()) or (word != "I" and _is_starter(word)):
             return True
-    if final or len(words) > 2 or (last[:1].islower() and last not in SPEECH_PREFIXES):
-        return last.rstrip(".,:;!?") not in SPEECH
+    if final or len(words) > 2 or (last[:1].islower() and last not in lexicon.SPEECH_PREFIXES):
+        return last.rstrip(".,:;!?") not in lexicon.SPEECH
     return None
 
 
 def _after_ellipsis(words: list[str], long: bool, ahead: str, final: bool) -> bool | None:
     """After "...", a new sentence needs a capital, and before it a word that can end one."""
     word = words[-1].lower().lstrip(_OPENERS)
-    if word in UNFINISHED:
+    if word in lexicon.UNFINISHED:
         return False
     ahead = ahead.lstrip(_OPENERS)
     if not ahead:
         return False if final else None
     if not ahead[0].isalpha() or ahead[0].islower():
         return False
-    filler = len(words) == 1 and word in FILLERS and ahead[0] == "I"
+    filler = len(words) == 1 and word in lexicon.FILLERS and ahead[0] == "I"
     name = _NAME.match(ahead)
     if name is None or long or not (filler or ahead[0].lower() == word[:1]):
         return True
@@ -338,15 +325,15 @@ def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | Non
     """After one full stop behind a word that is short, numeric or odd."""
     word = words[-1].lstrip(_OPENERS).rpartition("—")[2]
     key, previous, follower = word.lower(), words[-2] if len(words) > 1 else "", ahead[0]
-    if not word[-1:].isalpha() and key not in BEFORE_FIGURE:
+    if not word[-1:].isalpha() and key not in lexicon.BEFORE_FIGURE:
         return True  # a figure
-    if follower.islower() or key in NEVER or (follower.isdigit() and key in BEFORE_FIGURE):
+    if follower.islower() or key in NEVER or (follower.isdigit() and key in lexicon.BEFORE_FIGURE):
         return False
-    if not (len(word) == 1 or key in MAYBE or _DOTTED.fullmatch(word)):
+    if not (len(word) == 1 or key in lexicon.MAYBE or _DOTTED.fullmatch(word)):
         return True
     if not follower.isupper():
         return not follower.isdigit()
-    if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in DETERMINERS):
+    if (word == "I" and previous[:1].islower()) or (key == "jarl" and previous.lower() in lexicon.DETERMINERS):
         return True
     if key == "etc":
         return True
@@ -356,7 +343,9 @@ def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | Non
     partial = name.end() == len(ahead) and not final
     if key in ("a.m", "p.m") and len(words) > 4:  # "At 5 a.m. Mr. Smith" has no verb yet
         begun = name[0].lower()
-        return begun not in AFTER_TIME and (None if partial and begun in AFTER_TIME_PREFIXES else True)
+        return begun not in lexicon.AFTER_TIME and (
+            None if partial and begun in lexicon.AFTER_TIME_PREFIXES else True
+        )
     if partial:
         return None
     initial = len(name[0]) == 1 and ahead.startswith(".", name.end())
@@ -374,7 +363,7 @@ def _after_spaced_dots(text: str, stop: int, after: int, end: int, final: bool) 
 def _is_starter(word: str) -> bool:
     """Whether this word, or what stands before its apostrophe, often begins a sentence."""
     key = word.lower()
-    return key in STARTERS or key.replace("’", "'").partition("'")[0] in STARTERS
+    return key in lexicon.STARTERS or key.replace("’", "'").partition("'")[0] in lexicon.STARTERS
 
 
 def _before(number: str) -> str:

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rfsn_bridge import AudioChunk, ModelMissing, RegisterEngine, SpeechRequest, VoiceError, hookimpl
-from rfsn_bridge.model_path import CatalogueModel
+from rfsn_bridge import (
+    AudioChunk,
+    CatalogueModel,
+    ModelMissing,
+    RegisterEngine,
+    SpeechRequest,
+    VoiceError,
+    hookimpl,
+)
 
 if TYPE_CHECKING:  # The daemon reads this file too, and must not load a megabyte of native code for it.
     import numpy as np

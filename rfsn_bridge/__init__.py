@@ -55,12 +55,14 @@ from rfsn_bridge.interfaces import (
     SignalClassifier,
     TTSEngine,
 )
+from rfsn_bridge.model_path import CatalogueModel
 
 __all__ = [
     "Action",
     "AudioChunk",
     "BridgeError",
     "Candidate",
+    "CatalogueModel",
     "Choice",
     "ConfigError",
     "Decision",

@@ -53,6 +53,11 @@ class Bridge:
         self.snapshot: Snapshot = build(config, registry, services)
         self._plugin_problems = registry.problems
 
+    @property
+    def games(self) -> tuple[Game, ...]:
+        """Those that are connected, or may come back."""
+        return tuple(self._games.values())
+
     # --- Sessions
 
     def hello(self) -> Hello:

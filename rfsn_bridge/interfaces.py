@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rfsn_bridge.domain import (
     Action,
@@ -32,6 +30,9 @@ from rfsn_bridge.domain import (
     Usage,
     Verdict,
 )
+
+if TYPE_CHECKING:  # the voice process imports this file, and needs no HTTP
+    import httpx
 
 
 class NoticeSink(Protocol):

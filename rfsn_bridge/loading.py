@@ -11,7 +11,7 @@ LONG_S = 1.0
 
 @asynccontextmanager
 async def loading(notice: NoticeSink, code: str, name: str) -> AsyncIterator[None]:
-    """Around the loading of a part: after LONG_S a notice `<code>_loading`, and `<code>_ready` if it then succeeds."""
+    """Around the loading of a part: after LONG_S a notice `<code>_loading`, then `<code>_ready` if it succeeds."""
     told = False
 
     def tell() -> None:

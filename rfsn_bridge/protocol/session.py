@@ -182,7 +182,8 @@ class Session:
         self.session_id = session_id
         self.identify = identify
         self.limits = limits
-        self._n = 0
+        self.n = 0
+        """The number of the last message that was sent."""
         self._sent: deque[tuple[int, Numbered, str]] = deque()
         self._sent_bytes = 0
         self._answers: OrderedDict[str, Numbered | None] = OrderedDict()
@@ -244,10 +245,10 @@ class Session:
 
     def send(self, message: Numbered) -> str:
         """Number a message and remember it: as what a resume repeats, and as the answer to its `re`."""
-        self._n += 1
-        numbered = message.model_copy(update={"n": self._n})
+        self.n += 1
+        numbered = message.model_copy(update={"n": self.n})
         text = encode(numbered)
-        self._sent.append((self._n, numbered, text))
+        self._sent.append((self.n, numbered, text))
         self._sent_bytes += len(text)
         while len(self._sent) > _REMEMBERED_MESSAGES or self._sent_bytes > _REMEMBERED_BYTES:
             self._sent_bytes -= len(self._sent.popleft()[2])
@@ -303,9 +304,9 @@ class Session:
 
     def can_resume(self, last_n: int) -> bool:
         """Whether everything after `last_n` is still at hand."""
-        if last_n > self._n:
+        if last_n > self.n:
             return False
-        return last_n == self._n or (bool(self._sent) and self._sent[0][0] <= last_n + 1)
+        return last_n == self.n or (bool(self._sent) and self._sent[0][0] <= last_n + 1)
 
     def resume(self, last_n: int) -> list[str | bytes]:
         """Everything after `last_n`, in order; then, as new messages, the speech that was not reported heard.

@@ -24,6 +24,7 @@ from typing import Literal, Self
 from rfsn_bridge.domain import AudioChunk, SpeechRequest, WordTiming
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
+from rfsn_bridge.loading import loading
 from rfsn_bridge.speech.engine_process import EngineProcess, EngineSpec
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
@@ -213,7 +214,10 @@ class VoiceProcess:
         self._wanted = True
         if self._strikes > 1:
             await asyncio.sleep(min(2.0, 0.25 * 2**self._strikes) * random.uniform(0.8, 1.2))  # noqa: S311
-        self._tell("info", "voice_loading", "loading the voice", progress=0.0)
+        async with loading(self._tell, "voice", "the voice"):
+            return await self._start()
+
+    async def _start(self) -> EngineProcess:
         try:
             spec = await asyncio.to_thread(self._find_spec)
         except BridgeError as error:
@@ -230,7 +234,6 @@ class VoiceProcess:
         self.voices = tuple(answer.header.get("voices", ()))
         self._ready = True
         self._refusal = None
-        self._tell("info", "voice_ready", "the voice is ready", progress=1.0)
         self._opened.set()
         return process
 

@@ -7,9 +7,7 @@ the engine lives in a thread of its own. A crash, a hang or a leak costs this pr
 import contextlib
 import ctypes
 import faulthandler
-import hashlib
 import importlib
-import importlib.util
 import os
 import queue
 import signal
@@ -17,11 +15,11 @@ import sys
 import threading
 import time
 import traceback
-import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from rfsn_bridge import plugin_file
 from rfsn_bridge.domain import AudioChunk, SpeechRequest
 from rfsn_bridge.errors import BridgeError, PluginError
 from rfsn_bridge.interfaces import TTSEngine
@@ -164,25 +162,12 @@ def load_engine(source: str, path: str, sha256: str, engine: str) -> TTSEngine:
     Raise PluginError if the file is not the one that was approved, or holds no such class.
     """
     if source == "file":
-        _load_plugin(Path(path), sha256)
+        plugin_file.load(Path(path), sha256 or None)
     name, _, attribute = engine.partition(":")
     factory = getattr(importlib.import_module(name), attribute, None)
     if factory is None:
         raise PluginError(f"{name} has no {attribute}", "the plugin registers an engine that it does not define")
     return cast(TTSEngine, factory())
-
-
-def _load_plugin(path: Path, sha256: str) -> None:
-    content = path.read_bytes()
-    if sha256 and hashlib.sha256(content).hexdigest() != sha256:
-        raise PluginError(f"{path} has changed since it was loaded", "restart the daemon to use the new one")
-    package = sys.modules.setdefault("rfsn_bridge_plugins", types.ModuleType("rfsn_bridge_plugins"))
-    name = f"{package.__name__}.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None:
-        raise PluginError(f"{path} is not a Python file")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    exec(compile(content, path, "exec"), module.__dict__)  # noqa: S102 - exactly the bytes that were checked
 
 
 def _closable(chunks: Iterator[AudioChunk]) -> Any:

@@ -11,6 +11,7 @@ import websockets
 import yaml
 
 from rfsn_bridge.protocol.frames import AudioFrame
+from rfsn_bridge.protocol.messages import Numbered
 from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, Settings, running_daemon
 
 _PATIENCE_S = 15
@@ -98,11 +99,21 @@ class Player:
         self.socket.transport.abort()
         self.socket = None
 
-    async def do_until(self, _: str) -> None:
-        """Let the turn run on with nobody connected."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not self.daemon.bridge.meter.latest:
-                await asyncio.sleep(0.01)
+    async def do_until(self, n: int) -> None:
+        """Let the turn run on with nobody connected, until the daemon has numbered so many messages."""
+        (game,) = self.daemon.bridge.games
+        send, reached = game.session.send, asyncio.Event()
+
+        def counted(message: Numbered) -> str:
+            text = send(message)
+            if game.session.n >= n:
+                reached.set()
+            return text
+
+        setattr(game.session, "send", counted)
+        if game.session.n < n:
+            await asyncio.wait_for(reached.wait(), _PATIENCE_S)
+        setattr(game.session, "send", send)
 
 
 def _ids() -> Iterator[str]:

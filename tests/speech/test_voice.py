@@ -117,6 +117,13 @@ async def test_it_is_ready_after_warming_up() -> None:
         assert not voice.ready
         await soon(voice.warm_up())
         assert voice.ready
+        assert notices.codes == []  # it was quick
+
+
+async def test_a_voice_that_loads_for_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfsn_bridge.loading.LONG_S", 0.0)
+    async with a_voice() as (voice, notices):
+        await soon(voice.warm_up())
         assert notices.codes == ["voice_loading", "voice_ready"]
         await soon(voice.warm_up())
 
@@ -251,7 +258,8 @@ async def test_a_process_that_dies_while_idle_is_replaced_at_once() -> None:
         await soon(voice.warm_up())
         assert voice.pid is not None
         psutil.Process(voice.pid).kill()
-        await notices.wait("voice_ready", times=2)
+        await notices.wait("voice_restarted")
+        await soon(voice.warm_up())
         assert voice.ready
         assert len(await all_of(voice.speak(line("next")))) == 1
 
@@ -381,7 +389,8 @@ async def test_closing_the_voice_ends_its_process_and_fails_what_is_under_way(or
         assert not process.is_running()
 
 
-async def test_closing_while_the_engine_opens_leaves_no_process() -> None:
+async def test_closing_while_the_engine_opens_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfsn_bridge.loading.LONG_S", 0.0)
     async with a_voice(scripted("HangAtOpenEngine")) as (voice, notices):
         warming = asyncio.ensure_future(voice.warm_up())
         await notices.wait("voice_loading")

@@ -118,7 +118,7 @@ def test_a_plugin_file_that_cannot_be_imported_is_reported(process: Process, tmp
     path.write_text(body)
     failed = process.open(path=path)
     assert failed.kind is Kind.FAILED
-    assert "cannot be opened" in failed.header["message"]
+    assert "when it was loaded" in failed.header["message"]
 
 
 def test_an_engine_of_an_installed_package_is_imported(process: Process) -> None:
@@ -199,7 +199,8 @@ def test_it_does_not_load_the_daemon(process: Process) -> None:
     modules = process.open("ModulesEngine").header["voices"]
     ours = {name for name in modules if name.startswith("rfsn_bridge.")}
     assert ours <= {
-        f"rfsn_bridge.{name}" for name in ("domain", "errors", "hookspecs", "interfaces", "speech")
+        f"rfsn_bridge.{name}"
+        for name in ("domain", "errors", "hookspecs", "interfaces", "model_path", "plugin_file", "speech")
     } | {
         "rfsn_bridge.speech.wire",
         "rfsn_bridge.speech.worker",

@@ -41,6 +41,7 @@ from rfsn_bridge import (
     hookimpl,
 )
 from rfsn_bridge.http_stream import Server
+from rfsn_bridge.loading import loading
 from rfsn_bridge.openai_chat import OpenAIChat, estimate_tokens
 
 _THIS_FILE = Path(__file__).resolve()
@@ -158,15 +159,13 @@ class LlamaCpp:
         return await asyncio.shield(self._starting)
 
     async def _start(self) -> _Child:
-        notice, name = self._services.notice, Path(self._options.model).name
+        name = f"the language model {Path(self._options.model).name}"
         try:
-            model = await asyncio.to_thread(self._find_model)
-            notice("info", "model_loading", f"Loading the language model {name}", progress=0.0)
-            child = await _Child.start(self._options, model, self._services)
+            async with loading(self._services.notice, "llm", name):
+                model = await asyncio.to_thread(self._find_model)
+                return await _Child.start(self._options, model, self._services)
         except ModelMissing as error:
             raise LLMUnavailable(error.message, error.hint) from error
-        notice("info", "model_loading", f"The language model {name} is ready", progress=1.0)
-        return child
 
     def _start_ended(self, task: asyncio.Task[_Child]) -> None:
         self._starting = None

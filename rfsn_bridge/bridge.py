@@ -41,7 +41,9 @@ class Bridge:
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._warm: set[str] = set()
-        self._http = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=64))
+        # A proxy of the player's environment is for the internet, not for the servers on this machine.
+        direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
+        self._http = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=64), mounts=direct)
         timeouts = config.llm.timeouts
         services = Services(
             http=self._http,

@@ -104,13 +104,16 @@ async def test_a_broken_file_is_told_from_a_model(lender: Lender, tmp_path: Path
     await llm.aclose()
 
 
-async def test_starts_that_fail_again_and_again_are_spaced_out(lender: Lender, tmp_path: Path) -> None:
+async def test_starts_that_fail_again_and_again_are_spaced_out(
+    lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rfsn_bridge.loading.LONG_S", 0.0)
     (tmp_path / "bad.gguf").write_bytes(b"hello")
     llm = llama(lender, tmp_path / "bad.gguf")
     for _ in range(6):
         with pytest.raises(LLMUnavailable, match="GGUF"):
             await llm.warm_up()
-    starts = [message for _, code, message in lender.notices if code == "model_loading"]
+    starts = [message for _, code, message in lender.notices if code == "llm_loading"]
     assert 2 <= len(starts) < 6
     await llm.aclose()
 
@@ -147,9 +150,10 @@ async def test_a_reply_streams(smol: Any) -> None:
 
 
 @models
-async def test_all_who_wait_share_one_start(smol: Any, lender: Lender) -> None:
+async def test_all_who_wait_share_one_start(smol: Any, lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfsn_bridge.loading.LONG_S", 0.0)
     await asyncio.gather(smol.warm_up(), reply(smol), reply(smol))
-    assert len([m for _, code, m in lender.notices if code == "model_loading"]) == 2  # loading, ready
+    assert [code for _, code, _ in lender.notices] == ["llm_loading", "llm_ready"]
 
 
 @models

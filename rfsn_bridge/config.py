@@ -65,7 +65,7 @@ class TTS(Section):
 class Speech(Section):
     """The way from text to sound."""
 
-    max_queue_size: int = Field(default=3, ge=1, le=50, description="Sentences a turn hands to the voice ahead.")
+    max_queue_size: int = Field(default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait.")
 
 
 class MindParts(Section):

@@ -51,7 +51,9 @@ _LONGEST_PAUSE_S = 60.0
 
 
 class Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """The embedded language model: llama.cpp in a process of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: str = Field(default="smollm2", min_length=1)
     """A model of the catalogue by name, or the path of any .gguf file."""

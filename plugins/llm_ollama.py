@@ -43,10 +43,14 @@ def _address(url: str) -> str:
 
 
 class Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """A running Ollama."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     base_url: Annotated[str, AfterValidator(_address)] = "http://127.0.0.1:11434"
+    """Where Ollama listens."""
     model: str = Field(default="llama3.2", min_length=1)
+    """Which of its models; `ollama pull NAME` fetches one."""
     keep_alive: str | int = "30m"
     """How long the model stays loaded after a reply: "30m", seconds, -1 for ever, 0 not at all."""
     num_ctx: int = Field(default=4096, ge=512, le=1 << 20)

@@ -28,8 +28,12 @@ from rfsn_bridge.openai_chat import OpenAIChat, estimate_tokens, normalize_base_
 
 
 class Options(BaseModel):
+    """Any server that speaks the OpenAI protocol: LM Studio, KoboldCpp, llama-server, vLLM, OpenRouter."""
+
     # A key pasted where a name belongs must not be printed back.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     base_url: Annotated[str, AfterValidator(normalize_base_url)] = "http://127.0.0.1:1234/v1"
     """The server's address, with or without /v1."""

@@ -36,13 +36,16 @@ UNSPOKEN = {"j": "Japanese", "z": "Chinese"}  # Their phonemes do not come from 
 
 
 class KokoroOptions(BaseModel):
-    """`tts.options.kokoro`. Both models are names of the catalogue or absolute paths."""
+    """The built-in voice. Both models are names of the catalogue or absolute paths."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: Annotated[str, CatalogueModel()] = "kokoro"
+    """The speech model."""
     voices: Annotated[str, CatalogueModel()] = "kokoro-voices"
-    threads: int = Field(default=0, ge=0, le=64, description="0 chooses: half the cores, at most 4")
+    """Its voices."""
+    threads: int = Field(default=0, ge=0, le=64)
+    """Processor threads; 0 chooses: half the cores, at most 4."""
 
 
 @hookimpl

@@ -285,7 +285,7 @@ class Game:
         try:
             if known.memory:
                 await asyncio.shield(known.memory)
-            history = known.remembered(self._clock())
+            history = known.remembered(turn, self._clock())
             await turn.run(known.state, history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
         finally:
             turn.interrupt()  # whatever happened, it is over
@@ -306,7 +306,7 @@ class Game:
         if turn.decision and heard_text:
             known.state = apply_transition(known.state, turn.decision.action)
         if turn.line.by_player or heard_text:
-            known.history.append(Exchange(turn.line.text if turn.line.by_player else "", heard_text))
+            known.history.append(_exchange(turn.line, heard_text))
         known.unrecorded.pop(turn.turn_id, None)
         record = Turn(
             turn_id=turn.turn_id,
@@ -413,6 +413,10 @@ class Game:
             self._reported[turn.turn_id].set()
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)
+
+
+def _exchange(line: Line, heard_text: str) -> Exchange:
+    return Exchange(line.text if line.by_player else "", heard_text)
 
 
 def _seeded(state: NpcState, seed: NpcSeed) -> NpcState:

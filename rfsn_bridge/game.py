@@ -81,12 +81,10 @@ class _Known:
     memory: asyncio.Task[None] | None = None
     unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
 
-    def remembered(self, now: float) -> list[Exchange]:
-        """What was heard so far, of turns that are still being recorded too, oldest first."""
-        pending = [
-            Exchange(t.line.text, t.heard.so_far(now)) for t in self.unrecorded.values() if t.line.by_player
-        ]
-        return [*self.history, *pending]
+    def remembered(self, before: RunningTurn, now: float) -> list[Exchange]:
+        """What was heard before a turn, oldest first; also of turns that are still being recorded."""
+        pending = [turn for turn in self.unrecorded.values() if turn is not before]
+        return [*self.history, *(_exchange(turn.line, turn.heard.so_far(now)) for turn in pending)]
 
 
 class Game:

@@ -175,9 +175,8 @@ class Bridge:
         progress: float | None = None,
     ) -> None:
         """Put a message on every player's screen, and in the log."""
-        log.log(
-            {"info": logging.INFO, "warning": logging.WARNING}.get(level, logging.ERROR), "%s: %s", code, message
-        )
+        severity = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[level]
+        log.log(severity, "%s: %s%s", code, message, f"; {hint}" if hint else "")
         for game in self._games.values():
             game.send(Notice(level=level, code=code, message=message, hint=hint or None, progress=progress))
 
@@ -185,7 +184,8 @@ class Bridge:
 
     def _warm_up(self, *, speech: bool) -> None:
         """Load in the background what the first reply will need. What fails is tried again by the next client."""
-        self._load("llm", self.snapshot.llm.warm_up)
+        if warm_up := getattr(self.snapshot.llm, "warm_up", None):  # a backend with nothing to load has none
+            self._load("llm", warm_up)
         if speech and self.snapshot.voice:
             self._load("tts", self.snapshot.voice.warm_up)
 
@@ -200,6 +200,11 @@ class Bridge:
         except BridgeError as error:
             self._warm.discard(part)
             self.notice("error", f"{part}_unavailable", error.message, error.hint)
+        except (Exception, SystemExit) as error:  # a plugin's code
+            self._warm.discard(part)
+            log.exception("%s could not be loaded", part)
+            message = f"{part} could not be loaded ({type(error).__name__})"
+            self.notice("error", f"{part}_unavailable", message, "see the daemon's log")
 
     # --- Tasks and the end
 
@@ -217,7 +222,10 @@ class Bridge:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.snapshot.llm.aclose()
+        try:
+            await self.snapshot.llm.aclose()
+        except (Exception, SystemExit):  # a plugin's code; what comes after it must be closed all the same
+            log.exception("the llm could not be closed")
         if self.snapshot.voice:
             await self.snapshot.voice.aclose()
         await self._http.aclose()

@@ -70,7 +70,7 @@ class LLMBackend(Protocol):
         ...
 
     async def warm_up(self) -> None:
-        """Load what the first reply will need; raise LLMError if there is no hope of one."""
+        """Load what the first reply will need; raise LLMError if there is no hope of one. May be left out."""
         ...
 
     def count_tokens(self, text: str) -> int:

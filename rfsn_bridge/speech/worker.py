@@ -161,10 +161,10 @@ def load_engine(source: str, path: str, sha256: str, engine: str) -> TTSEngine:
 
     Raise PluginError if the file is not the one that was approved, or holds no such class.
     """
-    if source == "file":
-        plugin_file.load(Path(path), sha256 or None)
     name, _, attribute = engine.partition(":")
-    factory = getattr(importlib.import_module(name), attribute, None)
+    own = plugin_file.load(Path(path), sha256 or None) if source == "file" else None
+    module = own if own and name in (own.__name__, Path(path).stem) else importlib.import_module(name)
+    factory = getattr(module, attribute, None)
     if factory is None:
         raise PluginError(f"{name} has no {attribute}", "the plugin registers an engine that it does not define")
     return cast(TTSEngine, factory())

@@ -7,8 +7,8 @@ the voice. Whatever happens, `turn_finished` is sent once, and nothing of the tu
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -143,7 +143,7 @@ class RunningTurn:
         except asyncio.CancelledError:
             self._finish(TurnStatus.INTERRUPTED)
             raise
-        except Exception as error:  # a plugin's scorer, rule or backend; the daemon and the other turns go on
+        except (Exception, SystemExit) as error:  # a plugin's code; the daemon and the other turns go on
             log.exception("turn %s failed", self.turn_id)
             self._failure = BridgeError(f"the turn failed inside ({type(error).__name__})", "see the daemon's log")
         self._finish(TurnStatus.FAILED if self._failure else TurnStatus.COMPLETED)
@@ -189,14 +189,14 @@ class RunningTurn:
         name = self.line.npc.name
         reply, splitter = ReplyFilter(name), SentenceSplitter()
         try:
-            async with aclosing(self.snapshot.llm.stream(self._request(decision, history))) as stream:  # type: ignore[type-var]
+            async with _closing(self.snapshot.llm.stream(self._request(decision, history))) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
                     elif isinstance(part, TextDelta):
                         self._mark("first_token_ms")
                         self._take(reply.feed(part.text), splitter)
-                    if reply.ended:
+                    if reply.ended or self._said_enough:
                         break
         except LLMError as error:
             self._failure = error
@@ -222,13 +222,19 @@ class RunningTurn:
         return LLMRequest(messages, config.max_tokens, config.temperature, stop)
 
     def _take(self, text: str, splitter: SentenceSplitter) -> None:
-        if text:
+        if text := text.encode("utf-8", "replace").decode():  # half a surrogate pair can be neither sent nor kept
             self._raw += text
             for sentence in splitter.feed(text):
                 self._say(sentence)
 
+    @property
+    def _said_enough(self) -> bool:
+        return 0 < self.snapshot.config.llm.max_sentences <= len(self._shown)
+
     def _say(self, text: str) -> None:
         """Show a sentence, unless a safety rule forbids it, and queue it for the voice."""
+        if self._said_enough:
+            return
         before, _, self._raw = self._raw.partition(text)
         sentence = Sentence(len(self._shown), text)
         decision = self.decision
@@ -360,6 +366,16 @@ class RunningTurn:
         """Note the first time that something happens."""
         if name not in self._marks:
             self._marks[name] = round(self._elapsed_ms(), 3)
+
+
+@asynccontextmanager
+async def _closing(stream: AsyncIterator[TextDelta | Usage]) -> AsyncIterator[AsyncIterator[TextDelta | Usage]]:
+    """Close a backend's stream at the end of the block; a plain iterator has nothing to close."""
+    try:
+        yield stream
+    finally:
+        if close := getattr(stream, "aclose", None):
+            await close()
 
 
 def state_view(state: NpcState) -> StateView:

@@ -1,5 +1,6 @@
 """From the player's words to a decision: signal, state, candidates, safety mask, prediction, score, choice."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -46,6 +47,8 @@ class Mind:
         allowed = [action for action in actions if action not in vetoes] or [Action.IGNORE]
         context = ScoringContext(npc, state, signals)
         scored = self.scorer.score(context, [predict(state, action) for action in allowed])
+        if odd := next((score for score in scored if not math.isfinite(score.total)), None):
+            raise ValueError(f"the scorer gave {odd.action.value} {odd.total}")
         ranked = sorted(scored, key=lambda score: -score.total)
         top = ranked[:_TOP]
         choice = self.learner.select(context, [s.action.value for s in top], [s.total for s in top], rng)

@@ -6,12 +6,13 @@ bounds, answers a repeated `id` from memory, and counts a client's messages agai
 (monotonic seconds); sockets, tasks and turns are the caller's.
 """
 
+import json
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
 
 from rfsn_bridge.domain import TurnStatus
 from rfsn_bridge.errors import ProtocolError
@@ -113,7 +114,11 @@ def error_message(error: ProtocolError, re: str | None = None) -> Error:
 
 
 def encode(message: FromServer) -> str:
-    return message.model_dump_json(exclude_none=True)
+    try:
+        return message.model_dump_json(exclude_none=True)
+    except PydanticSerializationError:  # half a surrogate pair, in the words of a plugin's error
+        document = json.dumps(message.model_dump(exclude_none=True), ensure_ascii=False)
+        return document.encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True)

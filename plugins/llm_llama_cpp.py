@@ -63,6 +63,10 @@ class Options(BaseModel):
     """Processor threads; 0: about half of them, so that the game has its own."""
     gpu_layers: int = Field(default=-1, ge=-1)
     """Layers to keep on the graphics card; -1: as many as fit, 0: none."""
+    repeat_penalty: float = Field(default=1.1, ge=1.0, le=2.0)
+    """How much a word that was just said is held back; 1: not at all. Small models go round in circles without."""
+    min_p: float = Field(default=0.1, ge=0.0, le=1.0)
+    """Leave out words that are less likely than this part of the likeliest; 0: none."""
     parallel: int = Field(default=2, ge=1, le=16)
     """Replies at the same time; each has its own context."""
     idle_unload_s: float = Field(default=0.0, ge=0.0)
@@ -290,6 +294,7 @@ class _Child:
             f"{address}/v1",
             timeouts=self._services.timeouts,
             api_key=self._key,
+            extra=options.model_dump(include={"repeat_penalty", "min_p"}),
             server=_SERVER,
         )
 

@@ -48,6 +48,7 @@ class LLM(Section):
     backend: Name = Field(default="llama_cpp", description="Which plugin: llama_cpp, ollama or openai.")
     temperature: float = Field(default=0.7, ge=0, le=2, description="How freely it speaks.")
     max_tokens: int = Field(default=150, ge=1, le=4096, description="How long a reply may grow.")
+    max_sentences: int = Field(default=0, ge=0, le=50, description="Sentences of a reply at most; 0 = no limit.")
     timeouts: LLMTimeouts = LLMTimeouts()
     options: Options = Field(default={}, description="Each backend's own options, by its name.")
 

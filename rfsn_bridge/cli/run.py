@@ -5,8 +5,10 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -29,6 +31,9 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     run.add_argument("--host", help="address to listen on (default: server.host)")
     run.add_argument("--port", type=_port, help="port to listen on, 0 for a free one (default: server.port)")
     run.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(default: log.level)")
+    run.add_argument(
+        "--until-stdin-closes", action="store_true", help="also end with the program that holds our standard input"
+    )
     run.set_defaults(func=main)
 
 
@@ -40,13 +45,16 @@ def main(args: argparse.Namespace) -> int:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     host = args.host or config.server.host
     port = config.server.port if args.port is None else args.port
-    asyncio.run(_serve(config, folder, paths.data_folder(args.data), host, port))
+    data = paths.data_folder(args.data)
+    asyncio.run(_serve(config, folder, data, host, port, watch_stdin=args.until_stdin_closes))
     return 0
 
 
-async def _serve(config: Config, folder: Path, data: Path, host: str, port: int) -> None:
+async def _serve(config: Config, folder: Path, data: Path, host: str, port: int, *, watch_stdin: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if watch_stdin:
+        threading.Thread(target=_at_end_of_stdin, args=(loop, stop.set), daemon=True).start()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task instead
             loop.add_signal_handler(name, stop.set)
@@ -68,6 +76,15 @@ async def daemon(config: Config, folder: Path, data: Path, host: str, port: int)
             yield listening
     finally:
         await bridge.aclose()
+
+
+def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
+    """Its end comes even where whoever holds the other side is killed."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the daemon ended first
+        loop.call_soon_threadsafe(do)
 
 
 def _make_folder(data: Path) -> None:

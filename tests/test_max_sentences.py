@@ -1,0 +1,44 @@
+"""`llm.max_sentences`: a reply ends after so many sentences, and the model is told so at once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rfsn_bridge.client import connect
+from rfsn_bridge.protocol.messages import NpcUpdate, SentenceSaid, TurnFinished
+from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
+
+REPLY = ["Well met. ", "Speak ", "freely. And ", "be quick. ", "My time ", "is short."]
+
+
+async def reply(llm: ScriptedLLM, data: Path, config: dict[str, dict[str, int]]) -> tuple[list[str], str, str]:
+    """The sentences, the text and the status of one turn."""
+    async with running_daemon(llm, data, Settings(config=config)) as daemon, asyncio.timeout(15):
+        async with connect(daemon.url, name="test", audio="none") as client:
+            await client.request(NpcUpdate(npc_id="jarl", name="Jarl"))
+            async with await client.say("jarl", "Hail.") as turn:
+                parts = [part async for part in turn]
+    finished = parts[-1]
+    assert isinstance(finished, TurnFinished)
+    return [part.text for part in parts if isinstance(part, SentenceSaid)], finished.text, finished.status
+
+
+@pytest.mark.parametrize(("limit", "said"), [(1, 1), (2, 2), (0, 4), (9, 4)])
+async def test_a_reply_has_at_most_so_many_sentences(tmp_path: Path, limit: int, said: int) -> None:
+    sentences, text, status = await reply(ScriptedLLM(REPLY), tmp_path, {"llm": {"max_sentences": limit}})
+    assert sentences == ["Well met.", "Speak freely.", "And be quick.", "My time is short."][:said]
+    assert (text, status) == (" ".join(sentences), "completed")
+
+
+async def test_the_stream_is_closed_when_enough_is_said(tmp_path: Path) -> None:
+    llm = ScriptedLLM(REPLY)
+    await reply(llm, tmp_path, {"llm": {"max_sentences": 2}})
+    assert llm.closed.is_set() and llm.open_streams == 0
+
+
+async def test_a_piece_with_several_sentences_is_cut_too(tmp_path: Path) -> None:
+    sentences, text, _ = await reply(
+        ScriptedLLM(["One. Two. Three. Four. "]), tmp_path, {"llm": {"max_sentences": 2}}
+    )
+    assert (sentences, text) == (["One.", "Two."], "One. Two.")

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from report import Row, Size, main, median, rank, single
-from scripted_daemon import cuts, reply_to, scripted_daemon
+from scripted_daemon import as_said, cuts, reply_to, scripted_daemon
 
 from rfsn_bridge.client import connect
 from rfsn_bridge.protocol.frames import AudioFrame
@@ -75,7 +75,7 @@ async def play(
             got: list[str] = []
             frames: Counter[int] = Counter()
             arrived[line] = []
-            async with await client.say(npc, line) as turn:
+            async with await client.say(npc, as_said(line)) as turn:
                 async for part in turn:
                     if isinstance(part, SentenceSaid):
                         arrived[line].append(time.perf_counter())

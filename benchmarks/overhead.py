@@ -14,7 +14,7 @@ import time
 
 import websockets.asyncio.client
 from report import Row, Size, main, median, rank, single
-from scripted_daemon import ScriptedDaemon, cuts, reply_to, scripted_daemon
+from scripted_daemon import ScriptedDaemon, as_said, cuts, reply_to, scripted_daemon
 
 from rfsn_bridge.client import Client, connect
 from rfsn_bridge.protocol.messages import NpcUpdate, SentenceSaid
@@ -26,7 +26,7 @@ async def one_turn(client: Client, line: str) -> tuple[list[float], int]:
     """When each sentence of a turn arrived, and how long its message was."""
     arrived: list[float] = []
     size = 0
-    async with await client.say("npc", line) as turn:
+    async with await client.say("npc", as_said(line)) as turn:
         async for part in turn:
             if isinstance(part, SentenceSaid):
                 arrived.append(time.perf_counter())

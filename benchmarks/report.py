@@ -115,9 +115,8 @@ def main(doc: str, measure: Callable[..., Iterable[Found]], **sizes: Size) -> in
     for name, size in sizes.items():
         told: float | None = getattr(args, name)
         chosen[name] = told if told is not None else size.quick if args.quick else size.full
-    before = psutil.getloadavg()[0]
+    machine = this_machine()
     found = list(measure(**chosen))
-    machine = this_machine() | {"load_before": round(before, 2)}
     if args.json:
         json.dump(as_json(found) | {"machine": machine}, sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -127,7 +126,9 @@ def main(doc: str, measure: Callable[..., Iterable[Found]], **sizes: Size) -> in
 
 
 def this_machine() -> dict[str, Any]:
+    """What the figures depend on; called before anything is measured."""
     return {
+        "load_before": round(psutil.getloadavg()[0], 2),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

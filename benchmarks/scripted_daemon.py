@@ -34,6 +34,11 @@ _STORY = (
 )
 
 
+def as_said(line: str) -> str:
+    """The line as the player says it: to be found again in whatever prompt is made of it."""
+    return f"[{line}]"
+
+
 def reply_to(line: str, sentences: int) -> list[str]:
     """The tokens of the reply to a line: each sentence of about nine words names the line, and no other has it."""
     rng = random.Random(line)
@@ -147,7 +152,7 @@ class PacedLLM(ScriptedLLM):
         self._sentences = sentences
 
     async def stream(self, request: LLMRequest) -> AsyncIterator[TextDelta | Usage]:
-        line = request.messages[-1].content.partition("\n")[0]
+        line = request.messages[-1].content.partition("[")[2].partition("]")[0]
         given = self.given[line] = []
         due = time.perf_counter()
         for token in reply_to(line, self._sentences):

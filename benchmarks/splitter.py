@@ -15,13 +15,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 
 from rfsn_bridge.speech.sentences import SentenceSplitter
+
+if TYPE_CHECKING:
+    from report import Row
 
 DATA = Path(__file__).parent / "data" / "sentences.yaml"
 CHUNKINGS = (1, 2, 3, 4, 7, 1_000_000)
@@ -268,24 +271,53 @@ def show(results: list[Result]) -> Table:
     return table
 
 
+def judged(result: Result) -> list[Row]:
+    """Our own splitter's figures beside their targets."""
+    from report import single  # here, for a test loads this file from elsewhere
+
+    wrong = sum(int(total) - int(right) for right, total in (each.split("/") for each in result.correct.values()))
+    return [
+        single(
+            "cases split wrongly", "", wrong, samples=sum(int(c.split("/")[1]) for c in result.correct.values())
+        ),
+        single("results that vary with chunking", "", result.varying, ("<=", 0)),
+        single("results that lose text", "", result.lossy, ("<=", 0)),
+        single("delay, mean", "characters", result.delay_mean, ("<=", 1.6)),
+        single("delay, p95", "characters", result.delay_p95, ("<=", 3)),
+        single("boundaries found before the end", "", result.live_recall, (">=", 0.95)),
+        single("cost", "us/token", result.token_us, ("<=", 2)),
+        single("cost on 4,000 characters without a stop", "us/token", result.run_on_us, ("<=", 2)),
+        single("the worst feed", "us", result.worst_feed_us, ("<=", 200)),
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
+    import report
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", action="store_true", help="compare with the splitters installed here")
     parser.add_argument(
         "--ewt", type=Path, help="CoNLL-U, or a sentence a line and a blank line between paragraphs"
     )
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds")
+    parser.add_argument("--quick", action="store_true", help="accepted, as by the others: this one is quick")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     options = parser.parse_args(arguments)
+    machine = report.this_machine()
     results, skipped = measure(options)
+    rows = judged(results[0])
     if options.json:
-        json.dump({"results": [asdict(result) for result in results], "skipped": skipped}, sys.stdout, indent=2)
+        left_out = [asdict(report.Skipped(*line.split(" skipped: ", 1))) for line in skipped]
+        compared = {"results": [asdict(result) for result in results], "machine": machine}
+        json.dump(report.as_json(rows) | {"skipped": left_out} | compared, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return 0
     console = Console()
-    console.print(show(results))
+    if options.peers:
+        console.print(show(results))
     for line in skipped:
         console.print(line, style="dim")
+    report.show("Sentence splitter, fed four characters at a time", rows, machine)
     return 0
 
 

@@ -12,6 +12,7 @@ _ROOT = _CHECKOUT or _PACKAGE / "_builtin"
 builtin_plugins = _ROOT / "plugins"
 catalogue = _ROOT / "models" / "catalogue.yaml"
 default_config = _ROOT / "config.yaml"
+benchmarks = _ROOT / "benchmarks"
 
 
 def data_folder(override: str | os.PathLike[str] | None = None) -> Path:

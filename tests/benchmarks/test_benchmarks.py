@@ -1,0 +1,51 @@
+"""Every benchmark that needs no model runs, small, and says what it found."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from rfsn_bridge import paths
+
+
+def found_by(name: str, *options: str) -> dict[str, Any]:
+    command = [sys.executable, str(paths.benchmarks / f"{name}.py"), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def row(found: dict[str, Any], what: str) -> dict[str, Any]:
+    return next(each for each in found["rows"] if each["what"] == what)
+
+
+def test_the_splitter_is_measured_and_judged():
+    found = found_by("splitter", "--rounds", "1")
+    assert row(found, "results that lose text")["verdict"] == "meets"
+    assert found["machine"]["cores"]
+
+
+def test_the_overhead_is_measured_beside_its_floor():
+    found = found_by("overhead", "--turns", "1", "--tokens-per-s", "1000")
+    both = (
+        row(found, "token in, `sentence` at the client"),
+        row(found, "floor: a bare websockets message of that size"),
+    )
+    assert all(each["samples"] == 8 and each["value"] > 0 for each in both)
+
+
+@pytest.mark.slow
+def test_eight_clients_get_their_own_npcs_text_and_nothing_else():
+    found = found_by("clients", "--seconds", "0.1", "--tokens-per-s", "200")
+    for side in ("text only", "with voice"):
+        assert row(found, f"{side}: wrong texts or frames")["value"] == 0
+        assert row(found, f"{side}: /health without an answer")["value"] == 0
+
+
+@pytest.mark.slow
+def test_an_idle_daemon_is_weighed():
+    found = found_by("idle", "--seconds", "1")
+    assert row(found, "resident memory")["value"] > 0

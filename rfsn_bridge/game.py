@@ -79,7 +79,17 @@ class _Known:
     state: NpcState
     history: deque[Exchange]
     memory: asyncio.Task[None] | None = None
+    forced: list[NpcSeed] = field(default_factory=list)
+    """What the game ordered its state to be while its memory was still being read."""
     unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
+
+    def standing(self) -> NpcState:
+        """Its state now: what was said to it counts at once, also in turns that are still being recorded."""
+        state = self.state
+        for turn in self.unrecorded.values():
+            if turn.decision:
+                state = apply_transition(state, turn.decision.signal)
+        return state
 
     def remembered(self, before: RunningTurn, now: float) -> list[Exchange]:
         """What was heard before a turn, oldest first; also of turns that are still being recorded."""
@@ -96,6 +106,7 @@ class Game:
         self._bridge = bridge
         self._clock = clock
         self._npcs: dict[str, _Known] = {}
+        self._leaving: dict[str, _Known] = {}
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
@@ -138,8 +149,7 @@ class Game:
                 self._done(message)
             case NpcGone():
                 for npc_id in message.npc_ids:
-                    self._interrupt_npc(npc_id)
-                    self._npcs.pop(npc_id, None)
+                    self._leave(npc_id)
                 self._done(message)
             case PlayerLine() | NpcPrompt():
                 self._start_turn(message)
@@ -191,18 +201,21 @@ class Game:
         }
         if message.examples is not None:
             given["examples"] = tuple(Exchange(example.player, example.npc) for example in message.examples)
-        known = self._npcs.get(message.npc_id)
+        if message.npc_id not in self._npcs and len(self._npcs) >= _MAX_NPCS:
+            raise ProtocolError("busy", f"{_MAX_NPCS} NPCs are known already", "send `npc_gone` for some")
+        known = self._npcs.get(message.npc_id) or self._leaving.pop(message.npc_id, None)
         if known is None:
-            if len(self._npcs) >= _MAX_NPCS:
-                raise ProtocolError("busy", f"{_MAX_NPCS} NPCs are known already", "send `npc_gone` for some")
             npc = Npc(npc_id=message.npc_id, **given)
             recent = self._bridge.snapshot.config.memory.recent_turns
-            known = self._npcs[message.npc_id] = _Known(npc, NpcState(), deque(maxlen=recent))
+            known = _Known(npc, NpcState(), deque(maxlen=recent))
             known.memory = asyncio.create_task(self._remember(known, message.state, force=message.force))
         else:
             known.npc = replace(known.npc, **given)
             if message.state and message.force:
                 known.state = _seeded(known.state, message.state)
+                if known.memory and not known.memory.done():
+                    known.forced.append(message.state)
+        self._npcs[message.npc_id] = known
         known.state = _with_conditions(known.state, message.conditions)
 
     async def _remember(self, known: _Known, seed: NpcSeed | None, *, force: bool) -> None:
@@ -217,8 +230,17 @@ class Game:
         met = known.state if state is None else state
         if seed and (force or state is None):
             met = _seeded(met, seed)
+        for forced in known.forced:
+            met = _seeded(met, forced)
         fight, quest = known.state.combat_active, known.state.quest_active  # the game's word, not memory's
         known.state = replace(met, combat_active=fight, quest_active=quest)
+
+    def _leave(self, npc_id: str) -> None:
+        """Forget an NPC as soon as its last turn is recorded; it may come back before."""
+        self._interrupt_npc(npc_id)
+        known = self._npcs.pop(npc_id, None)
+        if known and known.unrecorded:
+            self._leaving[npc_id] = known
 
     def _known(self, npc_id: str) -> _Known:
         if known := self._npcs.get(npc_id):
@@ -229,9 +251,9 @@ class Game:
 
     def _start_turn(self, message: PlayerLine | NpcPrompt) -> None:
         known = self._known(message.npc_id)
-        self._interrupt_npc(message.npc_id)
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
+        self._interrupt_npc(message.npc_id)
         context = message.context
         line = Line(
             npc=known.npc,
@@ -255,7 +277,7 @@ class Game:
             hearing=(Hearing.REPORTED if reports else Hearing.PLAYED) if self.audio else Hearing.SHOWN,
             clock=self._clock,
         )
-        self._turns[turn_id] = turn
+        self._turns[turn_id] = known.unrecorded[turn_id] = turn
         self._reported[turn_id] = asyncio.Event()
         self._tasks[turn_id] = asyncio.create_task(self._live(turn, known), name=f"turn {turn_id}")
 
@@ -263,7 +285,6 @@ class Game:
         """A turn's whole life: produced, heard, recorded."""
         started_at = time.time()
         produced = asyncio.create_task(self._produce(turn, known))
-        known.unrecorded[turn.turn_id] = turn
         try:
             await turn.over.wait()
             produced.cancel()  # does nothing where it has ended by itself
@@ -274,6 +295,8 @@ class Game:
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
             known.unrecorded.pop(turn.turn_id, None)
+            if not known.unrecorded and self._leaving.get(known.npc.npc_id) is known:
+                del self._leaving[known.npc.npc_id]
             del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
             self._past[turn.turn_id] = None
             if len(self._past) > _PAST_TURNS:
@@ -284,7 +307,7 @@ class Game:
             if known.memory:
                 await asyncio.shield(known.memory)
             history = known.remembered(turn, self._clock())
-            await turn.run(known.state, history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
+            await turn.run(known.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
         finally:
             turn.interrupt()  # whatever happened, it is over
 
@@ -301,8 +324,10 @@ class Game:
     async def _record(self, turn: RunningTurn, known: _Known, started_at: float) -> None:
         """Take what was heard into memory, and say so once it is on disk."""
         heard_text, through = turn.heard.result(self._clock())
-        if turn.decision and heard_text:
-            known.state = apply_transition(known.state, turn.decision.action)
+        if turn.decision:
+            known.state = apply_transition(known.state, turn.decision.signal)
+            if heard_text:
+                known.state = apply_transition(known.state, turn.decision.action)
         if turn.line.by_player or heard_text:
             known.history.append(_exchange(turn.line, heard_text))
         known.unrecorded.pop(turn.turn_id, None)

@@ -80,24 +80,22 @@ class Store:
         if size > _TAIL_BYTES:
             del lines[0]
         turns = [turn for turn in map(_parse, lines) if turn]
-        heard = [Exchange(turn["player_text"], turn["heard_text"]) for turn in turns]
-        return heard[-limit:] if limit else [], _state(turns[-1]["state"]) if turns else None
+        heard = [exchange for exchange, _ in turns]
+        return heard[-limit:] if limit else [], turns[-1][1] if turns else None
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """A whole line as a turn; None for what a crash cut short."""
+def _parse(line: bytes) -> tuple[Exchange, NpcState] | None:
+    """What is recalled of a turn; None for a line that a crash cut short, or that is none of ours."""
     try:
         turn: dict[str, Any] = json.loads(line)
-    except ValueError:
+        return Exchange(turn["player_text"], turn["heard_text"]), _state(turn["state"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return turn
 
 
 def _state(raw: dict[str, Any]) -> NpcState:
-    known = {field.name: raw[field.name] for field in fields(NpcState) if field.name in raw}
-    known["mood"] = Mood(known["mood"])
-    known["relationship"] = Relationship(known["relationship"])
-    return NpcState(**known)
+    known = {field.name: raw[field.name] for field in fields(NpcState)}
+    return NpcState(**{**known, "mood": Mood(known["mood"]), "relationship": Relationship(known["relationship"])})
 
 
 def _file_name(name: str) -> str:

@@ -55,7 +55,6 @@ SPOKEN = {
     "long": "I have held this hall through two wars and a dragon, and if the Empire or Ulfric Stormcloak believes "
     "that I will give it up without a fight, then neither of them has ever met a Nord of Whiterun.",
 }
-MODELS = ("smollm2", "kokoro", "kokoro-voices")
 
 
 @dataclass(slots=True)
@@ -81,20 +80,19 @@ class Measured:
     spoken_s: dict[str, float] = field(default_factory=dict)
 
 
-def models() -> dict[str, Path]:
-    """Where the models lie; raises ModelMissing with the command that fetches the first one missing."""
-    return {name: catalogue.find(name) for name in MODELS}
+def models(*names: str) -> dict[str, Path]:
+    """Where these models lie; raises ModelMissing with the command that fetches the first one missing."""
+    return {name: catalogue.find(name) for name in names}
 
 
 def settings(found: dict[str, Path], max_tokens: int = 60) -> dict[str, dict[str, object]]:
-    """The defaults with the models by path, and no chance in what is said: both sides say the same."""
-    kokoro = {"model": str(found["kokoro"]), "voices": str(found["kokoro-voices"])}
+    """The defaults with these models by path, and no chance in what is said: both sides say the same."""
+    options = {"smollm2": "model", "kokoro": "model", "kokoro-voices": "voices"}
+    paths = {name: {options[name]: str(path)} for name, path in found.items()}
+    kokoro = paths.get("kokoro", {}) | paths.get("kokoro-voices", {})
+    llama_cpp = paths.get("smollm2", {})
     return {
-        "llm": {
-            "temperature": 0,
-            "max_tokens": max_tokens,
-            "options": {"llama_cpp": {"model": str(found["smollm2"])}},
-        },
+        "llm": {"temperature": 0, "max_tokens": max_tokens, "options": {"llama_cpp": llama_cpp}},
         "tts": {"options": {"kokoro": kokoro}},
     }
 
@@ -122,7 +120,7 @@ async def real_daemon(document: dict[str, dict[str, object]]) -> AsyncIterator[s
 
 @asynccontextmanager
 async def bare_parts(document: dict[str, dict[str, object]]) -> AsyncIterator[tuple[LLMBackend, VoiceProcess]]:
-    """The backend plugin and the voice process as the daemon builds them, and nothing around them."""
+    """The backend plugin and the voice process as the daemon builds them, not warm, and nothing else."""
     with tempfile.TemporaryDirectory() as data:
         async with httpx.AsyncClient(trust_env=False) as web:
             timeouts = Timeouts(first_token_s=120)
@@ -130,8 +128,6 @@ async def bare_parts(document: dict[str, dict[str, object]]) -> AsyncIterator[tu
             parts = build(Config.model_validate(document), registry.discover(), services)
             assert parts.voice is not None
             try:
-                await parts.llm.warm_up()
-                await parts.voice.warm_up()
                 yield parts.llm, parts.voice
             finally:
                 await parts.voice.aclose()
@@ -207,6 +203,8 @@ async def both_sides(found: dict[str, Path], turns: int, tokens: int, rounds: in
         url = await stack.enter_async_context(real_daemon(document))
         client = await stack.enter_async_context(connect(url, name="embedded", audio="binary", reports=False))
         llm, voice = await stack.enter_async_context(bare_parts(document))
+        await llm.warm_up()
+        await voice.warm_up()
         for number in range(-1, turns):
             npc = Npc(f"npc-{number}", "Jarl Balgruuf", race="Nord", gender="man", bio=BIO)
             line = LINES[number % len(LINES)]
@@ -233,7 +231,7 @@ async def both_sides(found: dict[str, Path], turns: int, tokens: int, rounds: in
 
 def measure(turns: float, tokens: float, rounds: float) -> Iterator[Found]:
     try:
-        found = models()
+        found = models("smollm2", "kokoro", "kokoro-voices")
     except ModelMissing as missing:
         yield Skipped("the embedded models", f"{missing.message}; {missing.hint}")
         return

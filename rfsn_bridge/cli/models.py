@@ -94,7 +94,7 @@ def pull_models(args: Namespace) -> int:
     for model in catalogue.with_needs(names):
         console.print(f"{model.name}: {model.file}, {_megabytes(model.size)}, licence: {model.licence}")
         try:
-            with _progress(console) as report:
+            with progress_bar(console) as report:
                 path = fetch.pull(model, data, report)
         except KeyboardInterrupt:
             console.print("stopped; run the same command again to go on")
@@ -106,7 +106,8 @@ def pull_models(args: Namespace) -> int:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[fetch.Report]:
+def progress_bar(console: Console) -> Iterator[fetch.Report]:
+    """What a pull reports to: a bar on a terminal, a few lines elsewhere."""
     if not console.is_terminal:
         yield _PlainLines(console)
         return

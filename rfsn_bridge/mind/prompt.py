@@ -1,14 +1,16 @@
-"""What the language model is told. The part that stays the same comes first, so that its cache keeps it warm."""
+"""What the language model is told.
+
+The part that stays the same comes first, so that the model's cache keeps it warm: who the NPC is, then its example
+exchanges as if they had been said, then the history, and last the player's line. What the NPC is to do with its
+answer stands in brackets behind the line, and only where that is more than to answer: a very small model loses its
+way in every word that it has not seen answered before. docs/small-models.md shows what that was measured on.
+"""
 
 from collections.abc import Callable, Sequence
 
 from rfsn_bridge.domain import Action, Decision, Exchange, Message, Mood, Npc, NpcState, Relationship, Situation
 
-_RULES = (
-    "Answer as {name}, in the first person, with one to three short sentences of plain spoken words. "
-    "Say only what {name} says aloud: no narration, no notes, no lists. "
-    "Never speak for the other person, never mention being a model or a game."
-)
+_RULES = "You answer in one or two short sentences. What stands in (brackets) is what you do; never say it."
 _INSTRUCTIONS = {
     Action.GREET: "greet them",
     Action.FAREWELL: "bid them farewell",
@@ -29,7 +31,7 @@ _INSTRUCTIONS = {
     Action.BETRAY: "turn against them",
     Action.IGNORE: "brush them off",
     Action.INQUIRE: "ask what they mean or want",
-    Action.EXPLAIN: "explain what you know",
+    Action.EXPLAIN: "",  # what anybody does with a question
 }
 _BEARING = {
     Relationship.ENEMY: "your enemy",
@@ -53,7 +55,8 @@ def build_prompt(
     """The messages of one request, within about `budget` tokens: the oldest of the history goes first."""
     system = Message("system", persona(npc))
     task = _task(decision, situation)
-    last = f"{text}\n({task})" if by_player else f"({text.strip().rstrip('.')}. Speak up: {task})"
+    note = task if by_player else f"{_ended(text)} {task or 'Speak.'}"
+    last = " ".join(part for part in (text if by_player else "", note and f"({note})") if part)
     fixed = count_tokens(system.content) + count_tokens(last) + sum(map(_cost(count_tokens), npc.examples))
     remembered: list[Exchange] = []
     for exchange in reversed(history):
@@ -68,20 +71,24 @@ def persona(npc: Npc) -> str:
     """Who the NPC is: the same words in every turn."""
     kind = " ".join(word for word in (npc.gender, npc.race) if word)
     who = f"You are {npc.name}, a {kind}." if kind else f"You are {npc.name}."
-    return "\n".join(part for part in (who, (npc.bio or "").strip(), _RULES.format(name=npc.name)) if part)
+    return " ".join(part for part in (who, (npc.bio or "").strip(), _RULES) if part)
 
 
 def _task(decision: Decision, situation: Situation) -> str:
-    """This turn's situation and what to do in it, in words."""
-    parts = []
-    if situation.location:
-        parts.append(f"You are at {situation.location}.")
-    if situation.time_of_day or situation.weather:
-        parts.append(f"It is {', '.join(part for part in (situation.time_of_day, situation.weather) if part)}.")
-    parts += [event.strip().rstrip(".") + "." for event in situation.events if event.strip()]
-    parts.append(_state_in_words(decision.state))
-    parts.append(f"Now {_INSTRUCTIONS[decision.action]}.")
-    return " ".join(part for part in parts if part)
+    """This turn's situation and what to do in it, in words; empty where there is nothing to say."""
+    when = ", ".join(part for part in (situation.time_of_day, situation.weather) if part)
+    parts = [
+        f"You are at {situation.location}." if situation.location else "",
+        f"It is {when}." if when else "",
+        *(_ended(event) for event in situation.events if event.strip()),
+        _state_in_words(decision.state),
+    ]
+    instruction = _INSTRUCTIONS[decision.action].capitalize()
+    return " ".join(part for part in (*parts, instruction and f"{instruction}.") if part)
+
+
+def _ended(text: str) -> str:
+    return text.strip().rstrip(".") + "."
 
 
 def _state_in_words(state: NpcState) -> str:
@@ -103,11 +110,14 @@ def _cost(count_tokens: Callable[[str], int]) -> Callable[[Exchange], int]:
 def _alternating(exchanges: Sequence[Exchange], last: str) -> list[Message]:
     """User and assistant in turn, as chat templates demand: what was left unanswered joins the next line."""
     messages: list[Message] = []
-    pending: list[str] = []
+    unanswered: list[str] = []
     for exchange in exchanges:
-        pending.append(exchange.player_text)
         if exchange.npc_text:
-            messages += [Message("user", "\n".join(pending)), Message("assistant", exchange.npc_text)]
-            pending = []
-    messages.append(Message("user", "\n".join([*pending, last])))
+            line = exchange.player_text or "(Speak.)"  # it had spoken of itself
+            messages.append(Message("user", "\n".join([*unanswered, line])))
+            messages.append(Message("assistant", exchange.npc_text))
+            unanswered = []
+        elif exchange.player_text:
+            unanswered.append(exchange.player_text)
+    messages.append(Message("user", "\n".join([*unanswered, last])))
     return messages

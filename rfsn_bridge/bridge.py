@@ -74,7 +74,7 @@ class Bridge:
         game = self._games.get(resume.session_id) if resume else None
         resumed = bool(game and resume and game.session.can_resume(resume.last_n))
         if game is None or not resumed:
-            if len(self._games) >= _MAX_GAMES:
+            if len(self._games) >= _MAX_GAMES and not self._make_room():
                 raise ProtocolError("busy", f"{_MAX_GAMES} games are connected", "close one")
             session = Session(secrets.token_urlsafe(12), identify, self.limits)
             game = self._games[session.session_id] = Game(session, self)
@@ -104,8 +104,16 @@ class Bridge:
         session_id = game.session.session_id
         self._expiries[session_id] = loop.call_later(self.limits.resume_grace_s, self._expire, session_id)
 
+    def _make_room(self) -> bool:
+        """Stop waiting for the client that has been away longest; False if none is away."""
+        away = next(iter(self._expiries), None)
+        if away is not None:
+            self._expire(away)
+        return away is not None
+
     def _expire(self, session_id: str) -> None:
-        self._expiries.pop(session_id, None)
+        if timer := self._expiries.pop(session_id, None):
+            timer.cancel()
         if game := self._games.pop(session_id, None):
             self._background(game.end())
 

@@ -5,12 +5,12 @@ import errno
 import ipaddress
 import json
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -28,6 +28,7 @@ _IDENTIFY_S = 5.0
 _WRITE_S = 5.0
 _MAX_QUEUED_BYTES = 4 * 1024 * 1024
 _TRY_AGAIN_LATER = 1013
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[a-z0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ class _Door:
     def answer_get(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a plain GET; None lets a WebSocket open."""
         port = connection.local_address[1]
-        if not is_local(request.headers.get("Host"), request.headers.get_all("Origin"), port):
+        if not is_local(request.headers.get_all("Host"), request.headers.get_all("Origin"), port):
             return connection.respond(HTTPStatus.FORBIDDEN, "this page or host name may not talk to rfsn-bridge\n")
-        path = urlsplit(request.path).path
+        path = request.path.partition("?")[0]
         if path == "/ws":
             return None
         if path == "/health":
@@ -195,22 +196,27 @@ class _Outgoing:
             await self._news.wait()
 
 
-def is_local(host: str | None, origins: list[str], port: int) -> bool:
-    """Whether a request may come in: a Host that no DNS name can fake, and no page but our own.
+def is_local(hosts: Sequence[str], origins: Sequence[str], port: int) -> bool:
+    """Whether a request with these headers may come in: a Host that no DNS name can fake, and no page but our own.
 
     A foreign page that rebinds its DNS name to this machine still sends that name as Host.
     """
-    if host is None or not _is_address(urlsplit(f"//{host}").hostname):
+    if len(hosts) != 1 or not _is_address(hosts[0]):
         return False
     own = {f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
     return all(origin in own for origin in origins)
 
 
-def _is_address(name: str | None) -> bool:
+def _is_address(host: str) -> bool:
+    """Whether a Host header names an address, with or without a port, or localhost."""
+    parts = _HOST.fullmatch(host)
+    if parts is None:
+        return False
+    name = parts["v6"] or parts["name"]
     if name == "localhost":
         return True
     try:
-        ipaddress.ip_address(name or "")
+        ipaddress.ip_address(name)
     except ValueError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, Settings, running_daemon
 
 PATIENCE_S = 10
+_REQUESTS = itertools.count(1)
 Seen = dict[str, Any] | AudioFrame
 
 
@@ -25,7 +27,6 @@ class RawClient:
 
     socket: websockets.ClientConnection
     seen: list[Seen] = field(default_factory=list)
-    _sent: int = 0
 
     async def send(self, **message: Any) -> None:
         await self.socket.send(json.dumps(message))
@@ -51,11 +52,11 @@ class RawClient:
 
     async def ask(self, **message: Any) -> dict[str, Any]:
         """Send with an `id` and receive up to the answer."""
-        self._sent += 1
-        await self.send(id=f"q{self._sent}", **message)
+        request = f"q{next(_REQUESTS)}"
+        await self.send(id=request, **message)
         while True:
             seen = await self.receive()
-            if isinstance(seen, dict) and seen.get("re") == f"q{self._sent}":
+            if isinstance(seen, dict) and seen.get("re") == request:
                 return seen
 
     async def meet(self, npc_id: str, **fields: Any) -> None:

@@ -47,6 +47,8 @@ _REMEMBERED_MESSAGES = 2048
 _REMEMBERED_BYTES = 2 * 1024 * 1024
 _HELD_AUDIO_BYTES = 16 * 1024 * 1024
 _FLOOD_REFUSALS = 200
+_REASON_BYTES = 123
+"""What fits into a close frame beside the code."""
 _RETRY_WITH_SAME_ID = frozenset({"rate_limited", "busy", "unavailable"})
 
 
@@ -163,7 +165,8 @@ class Handshake:
 
     @staticmethod
     def refuse(error: ProtocolError, code: int, re: str | None = None) -> tuple[Reply, Close]:
-        return Reply(encode(error_message(error, re))), Close(code, error.message[:100])
+        reason = error.message.encode()[:_REASON_BYTES].decode(errors="ignore")
+        return Reply(encode(error_message(error, re))), Close(code, reason)
 
 
 @dataclass(slots=True)
@@ -198,6 +201,8 @@ class Session:
         self._tokens = float(limits.burst)
         self._refilled: float | None = None
         self._refusals = 0
+        """Messages that were refused since the client last kept well within its rate."""
+        self._told_of_rate = False
 
     # --- What comes in
 
@@ -230,16 +235,19 @@ class Session:
         self._tokens = min(self.limits.burst, self._tokens + elapsed * self.limits.messages_per_second)
         if self._tokens < 1:
             return False
+        if self._tokens > self.limits.burst / 2:
+            self._refusals = 0
         self._tokens -= 1
-        self._refusals = 0
+        self._told_of_rate = False
         return True
 
     def _refuse_for_rate(self) -> list[Event]:
         self._refusals += 1
         if self._refusals > _FLOOD_REFUSALS:
             return [Close(FLOOD, "too many messages")]
-        if self._refusals > 1:
+        if self._told_of_rate:
             return []
+        self._told_of_rate = True
         rate = self.limits.messages_per_second
         error = ProtocolError(
             "rate_limited", f"more than {rate} messages a second", "slow down, then send it again"
@@ -261,6 +269,8 @@ class Session:
         match message:
             case AudioEnd() if utterance := self._utterances.get((message.turn_id, message.seq)):
                 utterance.end = message
+            case AudioDropped():
+                self.forget_audio(message.turn_id, message.seq)
             case TurnFinished() if message.status is not TurnStatus.COMPLETED:
                 self.forget_audio(message.turn_id)
         return text

@@ -12,6 +12,7 @@ from rfsn_bridge.errors import ProtocolError
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
     Audio,
+    AudioDropped,
     AudioEnd,
     ClientInfo,
     Error,
@@ -169,6 +170,20 @@ def test_a_burst_passes_and_a_flood_is_refused_once_then_closed() -> None:
     assert any(isinstance(event, Close) for event in events)
 
 
+def test_a_steady_flood_is_closed_too() -> None:
+    """Ten times the rate: every tenth message passes, which must not wipe out the other nine."""
+    s = session(Limits())
+    events = [event for i in range(1000) for event in s.receive('{"type": "ping"}', i / 500)]
+    assert any(isinstance(event, Close) for event in events)
+
+
+def test_a_client_that_slows_down_is_forgiven() -> None:
+    s = session(Limits())
+    for minute in range(10):
+        events = [event for i in range(150) for event in s.receive('{"type": "ping"}', 60 * minute + i / 1000)]
+        assert not any(isinstance(event, Close) for event in events)
+
+
 def test_the_rate_recovers_with_time() -> None:
     s = session(Limits(burst=1, messages_per_second=2))
     assert not isinstance(s.receive('{"type": "ping"}', 0.0)[0], Reply)
@@ -253,6 +268,15 @@ def test_held_speech_is_bounded_and_its_loss_is_told() -> None:
         s.frame("t1", AudioFrame(1, 0, chunk, bytes(1024 * 1024)))
     last = s.resume(1)
     assert [json.loads(frame)["type"] for frame in last if isinstance(frame, str)] == ["audio_dropped"]
+
+
+def test_speech_that_was_given_up_does_not_come_again() -> None:
+    s = session()
+    s.send(started())
+    s.begin_audio(Audio(turn_id="t1", seq=0, through_seq=0, sample_rate=24000), 1)
+    s.frame("t1", AudioFrame(1, 0, 0, b"\x01\x00"))
+    s.send(AudioDropped(turn_id="t1", seq=0, reason="hoarse"))
+    assert kinds(s.resume(1)) == [3]
 
 
 # --- Frames

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from rfsn_bridge.errors import ConfigError
 
 _MAX_BYTES = 256 * 1024
+_MAX_DEPTH = 32
 
 Name = Annotated[str, Field(min_length=1)]
 Options = dict[str, dict[str, Any]]
@@ -66,7 +67,9 @@ class TTS(Section):
 class Speech(Section):
     """The way from text to sound."""
 
-    max_queue_size: int = Field(default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait.")
+    max_queue_size: int = Field(
+        default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait."
+    )
 
 
 class MindParts(Section):
@@ -143,15 +146,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
 def parse(text: bytes, name: str = "config.yaml", environment: Mapping[str, str] | None = None) -> Config:
     lines: dict[tuple[str, ...], int] = {}
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"{name} uses YAML aliases (*name)", "write the values out")
+        _check_shape(text, name)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = _value(root, (), lines, name) if root else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(f"{name}{_at(line)}: {error.problem}", "mend the YAML", line=line) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: {error}", "mend the YAML") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: {' '.join(str(error).split())}", "mend the YAML") from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
@@ -160,11 +162,11 @@ def parse(text: bytes, name: str = "config.yaml", environment: Mapping[str, str]
         )
     # A section whose keys are all commented out reads as null; it means the defaults.
     document = {key: {} if value is None else value for key, value in document.items()}
-    _apply(environment or {}, document)
+    variables = _apply(environment or {}, document)
     try:
         config = Config.model_validate(document)
     except ValidationError as invalid:
-        raise explain(invalid, Config, lines, name) from None
+        raise explain(invalid, Config, lines, name, variables=variables) from None
     config._lines.update(lines)
     return config
 
@@ -175,8 +177,12 @@ def explain(
     lines: Mapping[tuple[str, ...], int],
     name: str,
     prefix: tuple[str, ...] = (),
+    variables: Mapping[tuple[str, ...], str] = {},
 ) -> ConfigError:
-    """The first mistake as one sentence with its line; misspelt keys get the nearest right one."""
+    """The first mistake as one sentence with its line; misspelt keys get the nearest right one.
+
+    `variables` are the environment variables that stand for keys.
+    """
     detail = invalid.errors(include_url=False)[0]
     inner = tuple(str(part) for part in detail["loc"])
     key = (*prefix, *inner)
@@ -189,7 +195,9 @@ def explain(
         return ConfigError(f"{name}{_at(line)}: there is no key {dotted}", hint, key=dotted, line=line)
     what = detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool | None) else ""
+    shown = f" (it is {_shortly(given)})" if isinstance(given, str | int | float | bool | None) else ""
+    if variable := variables.get(key):
+        return ConfigError(f"{variable}: {what}{shown}", "correct this environment variable", key=dotted)
     return ConfigError(f"{name}{_at(line)}: {dotted}: {what}{shown}", "correct this value", key=dotted, line=line)
 
 
@@ -202,9 +210,24 @@ def _keys(model: type[BaseModel], location: tuple[str, ...]) -> list[str]:
     return sorted(model.model_fields)
 
 
+def _check_shape(text: bytes, name: str) -> None:
+    """Refuse what no config needs and what could make reading it slow: aliases, and nesting without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ConfigError(f"{name} uses YAML aliases (*name)", "write the values out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise ConfigError(f"{name} is nested more than {_MAX_DEPTH} levels deep", "mend the YAML")
+
+
 def _value(node: yaml.Node, at: tuple[str, ...], lines: dict[tuple[str, ...], int], name: str) -> Any:
     """A composed YAML node as plain values, noting each key's line and refusing keys that come twice."""
-    lines.setdefault(at, node.start_mark.line + 1)
+    if at:
+        lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -223,11 +246,18 @@ def _value(node: yaml.Node, at: tuple[str, ...], lines: dict[tuple[str, ...], in
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # a tag or form that does not fit
+        line = node.start_mark.line + 1
+        reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else type(error).__name__
+        message = f"{name}{_at(line)}: {'.'.join(at)}: {_shortly(node.value)} is no value ({reason})"
+        raise ConfigError(message, "put it in quotes, or correct it", key=".".join(at), line=line) from None
     finally:
         loader.dispose()
 
 
-def _apply(environment: Mapping[str, str], document: dict[str, Any]) -> None:
+def _apply(environment: Mapping[str, str], document: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """Put variables in the place of keys; which they were."""
+    applied: dict[tuple[str, ...], str] = {}
     for variable, (section, key) in {
         "RFSN_HOST": ("server", "host"),
         "RFSN_PORT": ("server", "port"),
@@ -237,6 +267,13 @@ def _apply(environment: Mapping[str, str], document: dict[str, Any]) -> None:
             if not isinstance(document.get(section), dict):
                 document[section] = {}
             document[section][key] = value.upper() if variable == "RFSN_LOG_LEVEL" else value
+            applied[section, key] = variable
+    return applied
+
+
+def _shortly(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:76]} ..."
 
 
 def _at(line: int | None) -> str:

@@ -13,7 +13,7 @@ CHECKS = {
     "format": ["-m", "ruff", "format", "--check", "."],
     "lint": ["-m", "ruff", "check", "."],
     "types": ["-m", "mypy"],
-    "types of what is loaded by path": ["-m", "mypy", "--no-namespace-packages", "plugins", "tools", "benchmarks"],
+    "types of what is loaded by path": ["-m", "mypy", "plugins", "tools", "benchmarks"],
     "docs": ["tools/docs.py", "--check"],
     "tests": ["-m", "pytest"],
 }

@@ -6,8 +6,9 @@ plugin that fails is left out and reported; that is fatal only where the config 
 
 import difflib
 import hashlib
+import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -136,8 +137,11 @@ def _compose(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin) 
     """Register one plugin and call its hooks, so that one that raises takes nothing else with it."""
     try:
         manager.register(plugin.module, name=f"{plugin.source}:{plugin.name}")
+        manager.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
-        registry.problems.append(Problem(plugin.name, str(error)))
+        if manager.is_registered(plugin.module):
+            manager.unregister(plugin.module)
+        registry.problems.append(Problem(plugin.name, " ".join(str(error).split())))
         return
     others = [each for each in manager.get_plugins() if each is not plugin.module]
     for kind, hook in KINDS.items():
@@ -151,10 +155,14 @@ def _compose(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin) 
             kind: str = kind,
             offered: list[Registration] = offered,
         ) -> None:
+            _check_part(name, factory, options)
             offered.append(Registration(kind, name, factory, options, plugin))
 
         try:
-            manager.subset_hook_caller(hook, others)(register=register)
+            for answer in manager.subset_hook_caller(hook, others)(register=register):
+                if inspect.iscoroutine(answer):
+                    answer.close()
+                    raise TypeError("it is an `async def`; write a plain `def`")
         except (Exception, SystemExit) as error:  # a plugin's own code
             registry.problems.append(Problem(plugin.name, f"{hook} raised {type(error).__name__}: {error}"))
             continue
@@ -166,6 +174,11 @@ def _compose(registry: Registry, manager: pluggy.PluginManager, plugin: Plugin) 
                 registry.parts[kind, part.name] = part
 
 
-def options_of(part: Registration, raw: Mapping[str, Any]) -> BaseModel:
-    """The part's options, validated; raises pydantic's ValidationError."""
-    return part.options.model_validate(raw)
+def _check_part(name: object, factory: object, options: object) -> None:
+    """A plugin's mistakes are told when it is loaded, not when its part is first needed."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a part's name is a string, not {name!r}")
+    if not (callable(factory) or isinstance(factory, str)):
+        raise TypeError(f'{name!r} is offered as {factory!r}, not a function or "module:Class"')
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        raise TypeError(f"the options of {name!r} are no pydantic model but {options!r}")

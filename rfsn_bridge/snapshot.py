@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from rfsn_bridge.config import Config, explain
-from rfsn_bridge.errors import ConfigError, PluginError
+from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import LLMBackend, Services
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.model_path import resolve_models
@@ -73,8 +73,11 @@ def _part(
         )
     try:
         return part.factory(options, services)
-    except (TypeError, ValueError, OSError) as error:
-        raise PluginError(f"{kind} {name!r} cannot be built: {error}", f"see plugin {part.plugin.name}") from error
+    except BridgeError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin's code
+        message = f"{kind} {name!r} cannot be built: {type(error).__name__}: {error}"
+        raise PluginError(message, f"see plugin {part.plugin.name}") from error
 
 
 def _chosen(registry: Registry, kind: str, name: str, at: tuple[str, ...], config: Config) -> Registration:

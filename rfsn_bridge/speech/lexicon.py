@@ -12,15 +12,17 @@ def _prefixes(words: frozenset[str]) -> frozenset[str]:
 
 
 # A capital after these is a name, a number or the rest of the phrase, never a new sentence.
-NEVER = _words("mr mrs ms mx messrs mme mlle dr prof e.g i.e eg ie cf vs v viz approx a.k.a c.f incl esp")
+NEVER = _words(
+    "mr mrs ms mx messrs mme mlle dr drs prof e.g i.e eg ie cf vs v viz approx a.k.a c.f incl esp p.s ps p.p.s n.b"
+)
 # After these a new sentence begins only with a word that usually begins one.
 MAYBE = _words(
-    "st mt ft hon rev fr capt cpt col gen lt sgt cpl cmdr maj adm gov sen rep pres supt jarl jr sr esq al inc corp"
-    " ltd llc plc co bros dept univ assn ave blvd rd hwy est jan feb apr jun jul aug sep sept oct nov dec mon tue"
-    " tues thu thur thurs fri ph.d hr hrs min mins lb lbs oz yr yrs wm geo chas etc"
+    "st mt ft hon rev fr capt cpt col gen lt sgt cpl pvt brig cmdr maj adm gov sen rep pres supt jarl jr sr esq al"
+    " inc corp ltd llc plc co bros dept univ assn ave blvd rd hwy est jan feb apr jun jul aug sep sept oct nov dec"
+    " mon tue tues thu thur thurs fri ph.d hr hrs min mins lb lbs oz yr yrs wm geo chas etc"
 )
 # These are short for something only before a figure.
-BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl")
+BEFORE_FIGURE = _words("no nos n° nº p pp pg pt art fig figs sec ch chap vol vols eq op ver v lv lvl ext tel")
 SHORT = NEVER | MAYBE | BEFORE_FIGURE
 STARTERS = _words(
     "a about after again all also although an and another any anyone are as ask at be because before both bring"
@@ -38,12 +40,11 @@ AFTER_TIME = _words(
 )
 AFTER_TIME_PREFIXES = _prefixes(AFTER_TIME)
 DETERMINERS = _words("the my our your his her their a this that new old young good")
-# An ellipsis after these is a hesitation, whatever comes next; after a filler, only "I" goes on.
+# An ellipsis after these is a hesitation, whatever comes next.
 UNFINISHED = _words(
     "i he she we they the a an my your his our their to of for with from at by into and but or nor if because is"
     " was are were am be than i'm it's"
 )
-FILLERS = _words("well hmm hm um umm uh er erm ah oh so yes no maybe perhaps look listen and but now then")
 SPEECH = _words(
     "said says asked asks replied replies answered answers shouted shouts yelled yells cried cries whispered"
     " whispers muttered mutters growled growls called calls roared roars barked barks hissed hisses snapped snaps"

@@ -38,6 +38,7 @@ _CLOSERS = "\"'”’“»«›)]}*_`」』）】》〉"
 _QUOTING = ("と", "っ", "、", "，")  # after 」: the quotation goes on with "said"
 _JOINTS = str.maketrans("", "", "'’-")
 _CLAUSES = (", ", "; ", ": ", ") ", "— ", "– ", "，", "、", "；", "：")
+_SPACED = {"»": "«", ")": "("}  # what may stand apart from the stop it encloses
 _MARKS = frozenset(_NEWLINES + _BULLETS + ")")
 _QUOTES = frozenset("\"'”’“»«›")
 _OPENERS = "\"'“‘«„‹([{*_`¿¡—–-"
@@ -169,7 +170,7 @@ class SentenceSplitter:
         word = text[text.rfind(" ", start, at) + 1 or start : at]
         plain = _is_plain(word) if run == "." else "?" in run and not run.strip("!?") and word[-1:].isalnum()
         if plain and stop == at + len(run) and stop < after and not self._wary:
-            bare = text.isascii() and text.find("*", start, at) < 0
+            bare = text.isascii() and text.find("*", start, at) < 0 and text.find("(", start, at) < 0
             if bare or not _enclosed(text, start, at):
                 return stop  # most stops end here: "The gate is shut. "
 
@@ -207,8 +208,8 @@ class SentenceSplitter:
                 return item
         if after == end:
             return NO if final else WAIT
-        if text[after] == "»" and text.rfind("«", start, at) > text.rfind("»", start, at):  # « Halte ! »
-            closers, stop = "»", after + 1
+        if (opener := _SPACED.get(text[after])) and _is_open(text, start, at, opener, text[after]):  # « Halte ! »
+            closers, stop = text[after], after + 1
             if stop == end and not final:
                 return WAIT
             after = stop + 1 if text[stop : stop + 1].isspace() else stop
@@ -218,15 +219,11 @@ class SentenceSplitter:
         if ornament:
             return ornament.end() if ornament.end() < end else NO
         follower = text[after]
-        if stop == after:
+        halting = dots and run != "."
+        if stop == after and not (halting and not closers and follower.isupper() and _is_plain(word)):
             if follower.isalpha() and follower.lower() == follower.upper():
                 return NO if dots else stop  # "Hello!你好"
-            if (
-                not follower.isupper()
-                or closers
-                or (dots and run != ".")
-                or not (word.islower() and _is_plain(word))
-            ):
+            if not follower.isupper() or closers or halting or not (word.islower() and _is_plain(word)):
                 return NO  # "3.5"
             if after + 1 == end:
                 return NO if final else WAIT
@@ -270,10 +267,15 @@ def _is_plain(word: str) -> bool:
 
 
 def _enclosed(text: str, start: int, at: int) -> bool:
-    """Whether a typographic quotation may be open, where more dots or a spaced » can follow, or an aside."""
+    """Whether a quotation or bracket may be open, whose end can follow after a space, or an aside."""
     return _in_direction(text, start, at, "") or any(
-        text.rfind(mark, start, at) > text.rfind(end, start, at) for mark, end in ("“”", "«»")
+        _is_open(text, start, at, mark, end) for mark, end in ("“”", "«»", "()")
     )
+
+
+def _is_open(text: str, start: int, at: int, mark: str, end: str) -> bool:
+    """Whether what this mark opens has not ended yet."""
+    return text.rfind(mark, start, at) > text.rfind(end, start, at)
 
 
 def _in_direction(text: str, start: int, at: int, closers: str) -> bool:
@@ -303,7 +305,7 @@ def _not_a_tag(ahead: str, final: bool) -> bool | None:
 
 
 def _after_ellipsis(words: list[str], long: bool, ahead: str, final: bool) -> bool | None:
-    """After "...", a new sentence needs a capital, and before it a word that can end one."""
+    """After "...", a new sentence needs a capital other than "I", and before it a word that can end one."""
     word = words[-1].lower().lstrip(_OPENERS)
     if word in lexicon.UNFINISHED:
         return False
@@ -312,13 +314,12 @@ def _after_ellipsis(words: list[str], long: bool, ahead: str, final: bool) -> bo
         return False if final else None
     if not ahead[0].isalpha() or ahead[0].islower():
         return False
-    filler = len(words) == 1 and word in lexicon.FILLERS and ahead[0] == "I"
     name = _NAME.match(ahead)
-    if name is None or long or not (filler or ahead[0].lower() == word[:1]):
+    if name is None or long or (ahead[0] != "I" and ahead[0].lower() != word[:1]):
         return True
     if name.end() == len(ahead) and not final:
         return None
-    return not (name[0].lower() == word or ((filler and name[0].startswith(("I'", "I’"))) or name[0] == "I"))
+    return not (name[0].lower() == word or name[0] == "I" or name[0].startswith(("I'", "I’")))
 
 
 def _after_abbreviation(words: list[str], ahead: str, final: bool) -> bool | None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import websockets.asyncio.client
+from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
@@ -164,7 +165,7 @@ class Client:
                     if stream := self._numbers.get(audio.turn_number):
                         stream.put(audio)
                 else:
-                    message = server_messages.validate_json(frame)
+                    message = _parsed(frame)
                     if isinstance(message, Numbered):
                         self._deliver(message)
         finally:
@@ -212,7 +213,7 @@ async def connect(
         socket = await websockets.asyncio.client.connect(
             url, subprotocols=[Subprotocol(SUBPROTOCOL)], compression=None, max_size=None, ping_interval=None
         )
-    except (OSError, TimeoutError, websockets.exceptions.WebSocketException) as error:
+    except (OSError, TimeoutError, ValueError, OverflowError, websockets.exceptions.WebSocketException) as error:
         reason = getattr(error, "strerror", None) or error
         raise Disconnected(f"no daemon answers at {url} ({reason})", "start one with: rfsn-bridge run") from None
     async with socket:
@@ -231,6 +232,7 @@ async def connect(
         except ConnectionClosed as closed:
             raise _gone(closed) from None
         client = Client(socket, hello, identified, on_message)
+        client.last_n = resume.last_n if resume and identified.resumed else 0
         reader = asyncio.create_task(client.read())
         try:
             yield client
@@ -239,11 +241,25 @@ async def connect(
             await asyncio.gather(reader, return_exceptions=True)
 
 
+def _parsed(frame: str) -> FromServer | None:
+    """A message; None for one of a type that this client does not know, because its daemon is newer."""
+    try:
+        return server_messages.validate_json(frame)
+    except ValidationError as invalid:
+        if invalid.errors()[0]["type"] == "union_tag_invalid":
+            return None
+        raise
+
+
 M = TypeVar("M", bound=FromServer)
 
 
 async def _first(socket: websockets.asyncio.client.ClientConnection, kind: type[M]) -> M:
-    message = server_messages.validate_json(await socket.recv())
+    frame = await socket.recv()
+    try:
+        message = server_messages.validate_json(frame)
+    except ValidationError:
+        raise Disconnected("what answers there is no rfsn-bridge", "check the address and the port") from None
     if isinstance(message, Error):
         raise ProtocolError(message.code, message.message, message.hint or "", field=message.field)
     if not isinstance(message, kind):

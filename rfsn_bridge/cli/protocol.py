@@ -36,10 +36,14 @@ def main(args: argparse.Namespace) -> int:
     text = args.make()
     if args.check:
         path = Path(args.check)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
             raise BridgeError(f"{path} is not current", f"run: rfsn-bridge protocol {args.name} -o {path}")
     elif args.output:
-        Path(args.output).write_text(text, encoding="utf-8", newline="\n")
+        try:
+            Path(args.output).write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            reason = f"{args.output} cannot be written: {error.strerror}"
+            raise BridgeError(reason, "choose another file with -o") from None
     else:
         sys.stdout.write(text)
     return 0

@@ -4,9 +4,20 @@ import argparse
 import asyncio
 import sys
 
+from pydantic import ValidationError
+
 from rfsn_bridge.cli import settings
 from rfsn_bridge.client import connect
-from rfsn_bridge.protocol.messages import DecisionMade, Notice, NpcUpdate, Numbered, SentenceSaid, TurnFinished
+from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.protocol.messages import (
+    DecisionMade,
+    Notice,
+    NpcUpdate,
+    Numbered,
+    PlayerLine,
+    SentenceSaid,
+    TurnFinished,
+)
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,6 +37,12 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def main(args: argparse.Namespace) -> int:
+    try:
+        NpcUpdate(npc_id="say", name=args.npc, bio=args.bio), PlayerLine(npc_id="say", text=args.text)
+    except ValidationError as invalid:
+        detail = invalid.errors()[0]
+        what = f"{detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}"
+        raise BridgeError(f"this cannot be said ({what})", "see: rfsn-bridge say --help") from None
     server = settings.load(args)[0].server
     return asyncio.run(_say(args, args.url or f"ws://{server.host}:{server.port}/ws"))
 

@@ -1,0 +1,184 @@
+"""From signals to a decision: whatever the state, something allowed is chosen, for reasons that add up."""
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rfsn_bridge.domain import (
+    Action,
+    Mood,
+    Npc,
+    NpcState,
+    Prediction,
+    Relationship,
+    SafetyContext,
+    ScoringContext,
+    Sentence,
+    Signal,
+    Style,
+    Verdict,
+)
+from rfsn_bridge.mind.bandit import Greedy
+from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.mind.safety import FleeWhenTerrified, NoFavoursWithoutTrust
+from rfsn_bridge.mind.scorer import UtilityScorer
+from rfsn_bridge.mind.signals import RuleClassifier
+from rfsn_bridge.mind.state import apply_transition, settle
+from rfsn_bridge.mind.world_model import fit, predict, propose
+
+NPC = Npc("a", "A")
+RULES = {"flee": FleeWhenTerrified(), "favours": NoFavoursWithoutTrust()}
+FAVOURS = {Action.ACCEPT, Action.OFFER, Action.HELP}
+
+numbers = st.floats(-1, 1)
+units = st.floats(0, 1)
+states = st.builds(
+    NpcState,
+    st.sampled_from(Mood),
+    numbers,
+    st.sampled_from(Relationship),
+    units,
+    units,
+    numbers,
+    st.booleans(),
+    st.booleans(),
+)
+
+
+def mind(**rules: object) -> Mind:
+    return Mind(RuleClassifier(), UtilityScorer(), rules or RULES, Greedy())  # type: ignore[arg-type]
+
+
+def random_state(rng: Random) -> NpcState:
+    return NpcState(
+        rng.choice(list(Mood)),
+        rng.uniform(-1, 1),
+        rng.choice(list(Relationship)),
+        rng.random(),
+        rng.random(),
+        rng.uniform(-1, 1),
+        rng.random() < 0.5,
+        rng.random() < 0.5,
+    )
+
+
+# --- Decisions
+
+
+def test_two_thousand_random_states_each_lead_to_an_allowed_action() -> None:
+    rng = Random(1)
+    for _ in range(2000):
+        state, signal = random_state(rng), rng.choice(list(Signal))
+        decision = mind().decide(NPC, state, {signal: 0.85, rng.choice(list(Signal)): 0.15}, rng)
+        by_action = {candidate.action: candidate for candidate in decision.candidates}
+        assert len(by_action) == len(decision.candidates) <= 9
+        assert by_action[decision.action].vetoed_by is None
+        assert decision.style is Style.NEUTRAL_BALANCED and decision.reasons
+        assert math.isclose(sum(candidate.probability for candidate in decision.candidates), 1)
+        if decision.state.combat_active and decision.state.fear > 0.7:
+            assert decision.action is Action.FLEE
+        if decision.state.trust < 0.1:
+            assert decision.action not in FAVOURS
+
+
+def test_a_decision_depends_on_nothing_but_its_values() -> None:
+    state, signals = random_state(Random(2)), {Signal.REQUEST: 1.0}
+    assert mind().decide(NPC, state, signals, Random(3)) == mind().decide(NPC, state, signals, Random(3))
+
+
+@pytest.mark.parametrize("order", [("flee", "favours"), ("favours", "flee")])
+def test_deny_wins_whatever_the_order_of_rules(order: tuple[str, str]) -> None:
+    """An active quest pulls towards help; it cannot bring back what a rule has taken away."""
+    state = NpcState(trust=0.0, quest_active=True)
+    decision = mind(**{name: RULES[name] for name in order}).decide(NPC, state, {Signal.REQUEST: 1.0}, Random(1))
+    denied = {candidate.action for candidate in decision.candidates if candidate.vetoed_by == "favours"}
+    assert denied == FAVOURS and decision.action not in FAVOURS
+    assert any(reason.startswith("favours: ") for reason in decision.reasons)
+
+
+def test_where_everything_is_denied_nothing_is_done() -> None:
+    class Never:
+        def check(self, subject: object, context: SafetyContext) -> Verdict:
+            return Verdict(denied_actions=frozenset(Action), reason="never")
+
+    decision = mind(never=Never()).decide(NPC, NpcState(), {Signal.GREET: 1.0}, Random(1))
+    assert decision.action is Action.IGNORE
+
+
+def test_a_rule_may_veto_a_sentence_and_is_named() -> None:
+    class Quiet:
+        def check(self, subject: object, context: SafetyContext) -> Verdict:
+            return Verdict(deny_sentence=isinstance(subject, Sentence), reason="quiet")
+
+    context = SafetyContext(NPC, NpcState())
+    assert mind(quiet=Quiet()).veto_sentence(Sentence(0, "Hm."), context) == "quiet: quiet"
+    assert mind().veto_sentence(Sentence(0, "Hm."), context) is None
+
+
+# --- Scores
+
+
+@given(states, st.sampled_from(Signal), st.sampled_from(Signal))
+def test_what_contributes_to_a_score_sums_to_it(state: NpcState, first: Signal, second: Signal) -> None:
+    context = ScoringContext(NPC, state, {first: 0.85, second: 0.15} if first != second else {first: 1.0})
+    predictions = [predict(state, action) for action in Action]
+    scores = UtilityScorer().score(context, predictions)
+    assert [score.action for score in scores] == list(Action)
+    for score in scores:
+        assert score.total == pytest.approx(sum(score.contributions.values()), abs=1e-9)
+        assert math.isfinite(score.total)
+
+
+def test_a_quest_pulls_towards_helping() -> None:
+    def total(quest: bool) -> float:
+        state = NpcState(quest_active=quest)
+        context = ScoringContext(NPC, state, {Signal.REQUEST: 1.0})
+        return UtilityScorer().score(context, [Prediction(Action.HELP, state)])[0].total
+
+    assert total(quest=True) > total(quest=False)
+
+
+# --- States
+
+
+@given(states, st.lists(st.sampled_from([*Signal, *Action]), max_size=30))
+def test_a_state_stays_in_its_ranges_whatever_happens(state: NpcState, events: list[Signal | Action]) -> None:
+    state = settle(state)
+    for event in events:
+        state = apply_transition(state, event)
+        assert -1 <= state.affinity <= 1 and 0 <= state.trust <= 1 and 0 <= state.fear <= 1
+        assert -1 <= state.recent_sentiment <= 1
+        assert not (state.relationship is Relationship.ENEMY and state.affinity > 0)
+        assert not (state.relationship is Relationship.ALLY and state.affinity < 0)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "tier"),
+    [(-1, "enemy"), (-0.61, "enemy"), (-0.6, "rival"), (-0.2, "acquaintance"), (0.2, "friend"), (0.6, "ally")],
+)
+def test_the_relationship_follows_affinity_in_tiers(affinity: float, tier: str) -> None:
+    assert settle(NpcState(affinity=affinity)).relationship == tier
+
+
+def test_asking_for_help_changes_nothing_by_itself() -> None:
+    before = settle(NpcState(affinity=0.3))
+    after = apply_transition(before, Signal.HELP)
+    assert (after.affinity, after.trust, after.fear) == (before.affinity, before.trust, before.fear)
+
+
+# --- Candidates
+
+
+@given(st.sampled_from(Signal), states)
+def test_there_is_always_something_to_do_and_never_twice(signal: Signal, state: NpcState) -> None:
+    actions = propose(signal, state)
+    assert 4 <= len(actions) == len(set(actions)) <= 9
+    assert {Action.INQUIRE, Action.IGNORE, Action.FLEE} <= set(actions)
+
+
+@given(st.sampled_from(Signal), st.sampled_from(Action))
+def test_fit_lies_between_none_and_the_most_usual_answer(signal: Signal, action: Action) -> None:
+    assert 0 <= fit(signal, action) <= 1

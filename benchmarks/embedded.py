@@ -23,13 +23,14 @@ import httpx
 import yaml
 from report import Found, Row, Size, Skipped, main, median
 
-from rfsn_bridge import catalogue, registry
+from rfsn_bridge import registry
 from rfsn_bridge.client import Client, connect
 from rfsn_bridge.config import Config
 from rfsn_bridge.domain import Decision, LLMRequest, Npc, NpcState, Situation, SpeechRequest, TextDelta, Timeouts
 from rfsn_bridge.errors import ModelMissing
 from rfsn_bridge.interfaces import LLMBackend, Services
 from rfsn_bridge.mind.prompt import build_prompt
+from rfsn_bridge.models import catalogue
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import DecisionMade, NpcUpdate, SentenceSaid, TurnFinished
 from rfsn_bridge.snapshot import build

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import httpx
 
-from rfsn_bridge import __version__, catalogue
+from rfsn_bridge import __version__
 from rfsn_bridge.config import Config
 from rfsn_bridge.domain import Timeouts
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game import Connection, Game
 from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.models import catalogue
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.messages import PROTOCOL, Hello, Identified, Identify, Limits, Metrics, Notice, Tune
 from rfsn_bridge.protocol.session import Session, encode

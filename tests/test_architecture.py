@@ -24,12 +24,8 @@ ROOMS = (
     "loading",
     # tools without a view of the whole
     "paths",
-    "filelock",
-    "npz",
+    "models",
     "sse",
-    "catalogue",
-    "packages",
-    "fetch",
     "http_stream",
     "openai_chat",
     "plugin_file",
@@ -49,6 +45,8 @@ ROOMS = (
     # who uses it
     "client",
     "testing",
+    "doctor",
+    "demo",
     "cli",
     "__main__",
 )

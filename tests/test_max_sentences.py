@@ -14,11 +14,14 @@ REPLY = ["Well met. ", "Speak ", "freely. And ", "be quick. ", "My time ", "is s
 
 async def reply(llm: ScriptedLLM, data: Path, config: dict[str, dict[str, int]]) -> tuple[list[str], str, str]:
     """The sentences, the text and the status of one turn."""
-    async with running_daemon(llm, data, Settings(config=config)) as daemon, asyncio.timeout(15):
-        async with connect(daemon.url, name="test", audio="none") as client:
-            await client.request(NpcUpdate(npc_id="jarl", name="Jarl"))
-            async with await client.say("jarl", "Hail.") as turn:
-                parts = [part async for part in turn]
+    async with (
+        asyncio.timeout(15),
+        running_daemon(llm, data, Settings(config=config)) as daemon,
+        connect(daemon.url, name="test", audio="none") as client,
+    ):
+        await client.request(NpcUpdate(npc_id="jarl", name="Jarl"))
+        async with await client.say("jarl", "Hail.") as turn:
+            parts = [part async for part in turn]
     finished = parts[-1]
     assert isinstance(finished, TurnFinished)
     return [part.text for part in parts if isinstance(part, SentenceSaid)], finished.text, finished.status

@@ -10,15 +10,16 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from rfsn_bridge import catalogue, fetch, paths
-from rfsn_bridge.cli import mind_choice, scene
-from rfsn_bridge.cli.loudspeaker import Loudspeaker, Silence, open_loudspeaker
+from rfsn_bridge import paths
 from rfsn_bridge.cli.models import progress_bar
-from rfsn_bridge.cli.own_daemon import last_words, own_daemon
-from rfsn_bridge.cli.recording import Recording
-from rfsn_bridge.cli.scene import Scene, Take
 from rfsn_bridge.client import Disconnected, connect
+from rfsn_bridge.demo import mind_choice, scene
+from rfsn_bridge.demo.loudspeaker import Loudspeaker, Silence, open_loudspeaker
+from rfsn_bridge.demo.own_daemon import last_words, own_daemon
+from rfsn_bridge.demo.recording import Recording
+from rfsn_bridge.demo.scene import Scene, Take
 from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.models import catalogue, fetch
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import AudioDropped, Interrupt, Notice, Numbered, SentenceSaid, TurnFinished
 

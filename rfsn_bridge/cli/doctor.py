@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from rfsn_bridge import paths
-from rfsn_bridge.cli import advice, checks, settings
-from rfsn_bridge.cli.checks import Check
+from rfsn_bridge.cli import settings
 from rfsn_bridge.cli.models import models_of
 from rfsn_bridge.config import Config
+from rfsn_bridge.doctor import advice, checks
+from rfsn_bridge.doctor.checks import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

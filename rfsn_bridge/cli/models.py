@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from rfsn_bridge import catalogue, fetch, paths
-from rfsn_bridge.catalogue import Model
+from rfsn_bridge import paths
 from rfsn_bridge.cli import settings
 from rfsn_bridge.config import Config
+from rfsn_bridge.models import catalogue, fetch
+from rfsn_bridge.models.catalogue import Model
 
 
 def models_of(config: Config) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ import psutil
 import pytest
 from scripted_server import DONE, FINISH, Call, ScriptedServer, delta, sse
 
-from rfsn_bridge.cli import advice, demo, mind_choice, scene
-from rfsn_bridge.cli.loudspeaker import Silence
-from rfsn_bridge.cli.own_daemon import own_daemon
-from rfsn_bridge.cli.recording import Recording
+from rfsn_bridge.cli import demo
 from rfsn_bridge.client import connect
+from rfsn_bridge.demo import mind_choice, scene
+from rfsn_bridge.demo.loudspeaker import Silence
+from rfsn_bridge.demo.own_daemon import own_daemon
+from rfsn_bridge.demo.recording import Recording
+from rfsn_bridge.doctor import advice
 from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
 
@@ -208,7 +210,7 @@ async def test_a_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
 def test_its_daemon_ends_when_it_is_killed(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("tts: {engine: none}")
     code = (
-        "import asyncio; from pathlib import Path; from rfsn_bridge.cli.own_daemon import own_daemon\n"
+        "import asyncio; from pathlib import Path; from rfsn_bridge.demo.own_daemon import own_daemon\n"
         "async def main():\n"
         "    async with own_daemon(Path('config.yaml'), Path('data'), Path('log')) as url:\n"
         "        print(url, flush=True); await asyncio.sleep(60)\n"

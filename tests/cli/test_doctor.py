@@ -13,11 +13,12 @@ import pytest
 
 import rfsn_bridge
 from rfsn_bridge import paths
-from rfsn_bridge.cli import advice, checks, doctor
-from rfsn_bridge.cli.advice import Machine
-from rfsn_bridge.cli.checks import Check
+from rfsn_bridge.cli import doctor
 from rfsn_bridge.cli.models import models_of
 from rfsn_bridge.config import Config, parse
+from rfsn_bridge.doctor import advice, checks
+from rfsn_bridge.doctor.advice import Machine
+from rfsn_bridge.doctor.checks import Check
 
 Serve = Callable[..., str]
 

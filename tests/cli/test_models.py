@@ -11,9 +11,10 @@ from threading import Thread
 
 import pytest
 
-from rfsn_bridge import fetch, paths
+from rfsn_bridge import paths
 from rfsn_bridge.cli import models
 from rfsn_bridge.errors import ModelMissing
+from rfsn_bridge.models import fetch
 
 FILES = {"tiny.bin": b"the model", "tiny-voices.bin": b"its voices"}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from rfsn_bridge.cli import advice
-from rfsn_bridge.cli.checks import get_json
+from rfsn_bridge.doctor import advice
+from rfsn_bridge.doctor.checks import get_json
 from rfsn_bridge.errors import BridgeError
 
 BACKENDS = ("ollama", "openai", "llama_cpp")

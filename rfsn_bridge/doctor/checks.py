@@ -15,9 +15,9 @@ from typing import Any, Literal
 import httpx
 
 import rfsn_bridge
-from rfsn_bridge import catalogue
 from rfsn_bridge.config import Config, load
 from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.models import catalogue
 
 _CHILD_S = 60.0
 _ANSWER_S = 2.0

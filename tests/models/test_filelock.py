@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rfsn_bridge.filelock import locked
+from rfsn_bridge.models.filelock import locked
 
 HOLDER = """
 import sys
 from pathlib import Path
-from rfsn_bridge.filelock import locked
+from rfsn_bridge.models.filelock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

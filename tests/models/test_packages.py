@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfsn_bridge import packages
-from rfsn_bridge.catalogue import Source
-from rfsn_bridge.packages import SourceFailed, assemble
+from rfsn_bridge.models import packages
+from rfsn_bridge.models.catalogue import Source
+from rfsn_bridge.models.packages import SourceFailed, assemble
 
 HANGS = [sys.executable, "-c", "import threading; print('up', flush=True); threading.Event().wait()"]
 

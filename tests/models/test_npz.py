@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from rfsn_bridge.npz import write_npz
+from rfsn_bridge.models.npz import write_npz
 
 
 def test_numpy_reads_back_what_was_written() -> None:

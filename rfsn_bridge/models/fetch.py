@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from rfsn_bridge import __version__, packages, paths
-from rfsn_bridge.catalogue import Model, Source, is_right, locate
+from rfsn_bridge import __version__, paths
 from rfsn_bridge.errors import ModelMissing
-from rfsn_bridge.filelock import locked
-from rfsn_bridge.packages import SourceFailed
+from rfsn_bridge.models import packages
+from rfsn_bridge.models.catalogue import Model, Source, is_right, locate
+from rfsn_bridge.models.filelock import locked
+from rfsn_bridge.models.packages import SourceFailed
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _MOST_DROPS = 20

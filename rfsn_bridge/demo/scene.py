@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import yaml
 
-from rfsn_bridge.cli.loudspeaker import Loudspeaker
-from rfsn_bridge.cli.recording import Recording
 from rfsn_bridge.client import Client, TurnStream
+from rfsn_bridge.demo.loudspeaker import Loudspeaker
+from rfsn_bridge.demo.recording import Recording
 from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
@@ -47,7 +47,7 @@ class Scene:
 
 def load() -> Scene:
     """The scene that we ship."""
-    document = yaml.safe_load(files("rfsn_bridge.cli").joinpath("demo_scene.yaml").read_text("utf-8"))
+    document = yaml.safe_load(files("rfsn_bridge.demo").joinpath("scene.yaml").read_text("utf-8"))
     return Scene(NpcUpdate(**document["npc"]), tuple(ScriptedLine(**line) for line in document["lines"]))
 
 

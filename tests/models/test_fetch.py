@@ -12,10 +12,11 @@ from threading import Event, Thread
 
 import pytest
 
-from rfsn_bridge import catalogue, paths
-from rfsn_bridge.catalogue import Model, Source
+from rfsn_bridge import paths
 from rfsn_bridge.errors import ModelMissing
-from rfsn_bridge.fetch import Progress, pull
+from rfsn_bridge.models import catalogue
+from rfsn_bridge.models.catalogue import Model, Source
+from rfsn_bridge.models.fetch import Progress, pull
 
 BYTES = random.Random(7).randbytes(300_000)
 WRONG = bytes(len(BYTES))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rfsn_bridge import catalogue, paths
+from rfsn_bridge import paths
 from rfsn_bridge.errors import ModelMissing
+from rfsn_bridge.models import catalogue
 
 ENTRY = """\
 models:

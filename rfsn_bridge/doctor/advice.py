@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from rfsn_bridge.catalogue import load as load_catalogue
-from rfsn_bridge.cli.checks import Check, get_json
 from rfsn_bridge.config import Config
+from rfsn_bridge.doctor.checks import Check, get_json
+from rfsn_bridge.models.catalogue import load as load_catalogue
 from rfsn_bridge.openai_chat import normalize_base_url, shown
 
 OLLAMA = "http://127.0.0.1:11434"

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from rfsn_bridge.catalogue import CHUNK, Source
-from rfsn_bridge.npz import write_npz
+from rfsn_bridge.models.catalogue import CHUNK, Source
+from rfsn_bridge.models.npz import write_npz
 
 Seen = Callable[[str, int], None]
 """Hears what is being done, and how many bytes of it are."""

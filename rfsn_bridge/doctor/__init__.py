@@ -1,0 +1,1 @@
+"""What `rfsn-bridge doctor` looks at, and what it advises."""

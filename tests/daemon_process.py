@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import psutil
+
+from rfsn_bridge.cli import main
 
 PATIENCE_S = 20
 PLUGIN = '''
@@ -57,6 +61,21 @@ def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess
     return subprocess.run(
         command(*arguments), capture_output=True, text=True, timeout=60, env=environment(**variables), check=False
     )
+
+
+def attempt(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, for what ends before it begins: it spares the start of an interpreter."""
+    told = list(map(str, arguments))
+    with (
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+        patch.dict(os.environ, environment(**variables), clear=True),
+    ):
+        try:
+            code = main(told)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(told, code, out.getvalue(), err.getvalue())
 
 
 def said_in_one_sentence(done: subprocess.CompletedProcess[str]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from daemon_process import (
     CONFIG,
     PATIENCE_S,
+    attempt,
     command,
     daemon_process,
     environment,
@@ -90,7 +91,7 @@ def test_its_standard_input_can_hold_it(tmp_path: Path) -> None:
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run("run", "--port", str(port), "--config", write_config(tmp_path), "--data", tmp_path)
+        done = attempt("run", "--port", str(port), "--config", write_config(tmp_path), "--data", tmp_path)
     said = said_in_one_sentence(done)
     assert str(port) in said and "--port" in said and done.stdout == ""
 
@@ -109,24 +110,26 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_config_is_one_sentence(config: str, says: str, tmp_path: Path) -> None:
-    done = run("run", "--port", "0", "--config", write_config(tmp_path, config), "--data", tmp_path)
+    done = attempt("run", "--port", "0", "--config", write_config(tmp_path, config), "--data", tmp_path)
     assert says in said_in_one_sentence(done)
     assert done.stdout == ""
 
 
 def test_a_config_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    assert "none.yaml" in said_in_one_sentence(run("run", "--config", tmp_path / "none.yaml", "--data", tmp_path))
     assert "none.yaml" in said_in_one_sentence(
-        run("run", "--data", tmp_path, RFSN_CONFIG=str(tmp_path / "none.yaml"))
+        attempt("run", "--config", tmp_path / "none.yaml", "--data", tmp_path)
+    )
+    assert "none.yaml" in said_in_one_sentence(
+        attempt("run", "--data", tmp_path, RFSN_CONFIG=str(tmp_path / "none.yaml"))
     )
 
 
 def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for data in (tmp_path / "file", tmp_path / "file" / "below"):
-        done = run("run", "--port", "0", "--config", write_config(tmp_path), "--data", data)
+        done = attempt("run", "--port", "0", "--config", write_config(tmp_path), "--data", data)
         assert "--data" in said_in_one_sentence(done)
-        done = run("run", "--port", "0", "--config", write_config(tmp_path), RFSN_DATA=str(data))
+        done = attempt("run", "--port", "0", "--config", write_config(tmp_path), RFSN_DATA=str(data))
         assert "--data" in said_in_one_sentence(done)
 
 
@@ -135,7 +138,7 @@ def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     [["run", "--port", "many"], ["run", "--port", "70000"], ["dance"], [], ["run", "--log-level", "LOUD"]],
 )
 def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
-    done = run(*arguments)
+    done = attempt(*arguments)
     assert done.returncode == 2 and "usage: rfsn-bridge" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -147,19 +150,19 @@ def test_the_command_line_comes_before_the_environment_and_that_before_the_file(
         ports = [str(taken.getsockname()[1]) for taken in (one, other)]
         config = write_config(tmp_path, CONFIG + f"server: {{port: {ports[0]}}}\n")
         told = ("run", "--config", config, "--data", tmp_path)
-        assert f"port {ports[0]} " in said_in_one_sentence(run(*told))
-        assert f"port {ports[1]} " in said_in_one_sentence(run(*told, RFSN_PORT=ports[1]))
-        assert f"port {ports[0]} " in said_in_one_sentence(run(*told, "--port", ports[0], RFSN_PORT=ports[1]))
+        assert f"port {ports[0]} " in said_in_one_sentence(attempt(*told))
+        assert f"port {ports[1]} " in said_in_one_sentence(attempt(*told, RFSN_PORT=ports[1]))
+        assert f"port {ports[0]} " in said_in_one_sentence(attempt(*told, "--port", ports[0], RFSN_PORT=ports[1]))
         host = "no-such-host.invalid"
-        assert host in said_in_one_sentence(run(*told, RFSN_HOST=host))
-        assert f"port {ports[0]} " in said_in_one_sentence(run(*told, "--host", "127.0.0.1", RFSN_HOST=host))
+        assert host in said_in_one_sentence(attempt(*told, RFSN_HOST=host))
+        assert f"port {ports[0]} " in said_in_one_sentence(attempt(*told, "--host", "127.0.0.1", RFSN_HOST=host))
 
 
 def test_a_config_in_the_data_folder_is_found(tmp_path: Path) -> None:
     write_config(tmp_path, "llm: {backend: nobody}")
-    assert "'nobody'" in said_in_one_sentence(run("run", "--data", tmp_path))
-    assert "'nobody'" in said_in_one_sentence(run("run", RFSN_DATA=str(tmp_path)))
-    assert "'nobody'" in said_in_one_sentence(run("run", RFSN_CONFIG=str(tmp_path / "config.yaml")))
+    assert "'nobody'" in said_in_one_sentence(attempt("run", "--data", tmp_path))
+    assert "'nobody'" in said_in_one_sentence(attempt("run", RFSN_DATA=str(tmp_path)))
+    assert "'nobody'" in said_in_one_sentence(attempt("run", RFSN_CONFIG=str(tmp_path / "config.yaml")))
 
 
 # --- What can be wrong once it runs is told to the game

@@ -334,13 +334,10 @@ class Session:
         for n, message, text in self._sent:
             if n <= last_n:
                 continue
-            if isinstance(message, Audio):
-                key = (message.turn_id, message.seq)
-                if utterance := self._utterances.get(key):
-                    repeated.add(key)
-                    frames += [text, *utterance.frames]
-            elif not isinstance(message, AudioEnd) or (message.turn_id, message.seq) in repeated:
-                frames.append(text)
+            frames.append(text)
+            if isinstance(message, Audio) and (held := self._utterances.get((message.turn_id, message.seq))):
+                repeated.add((message.turn_id, message.seq))
+                frames += held.frames
         for key, utterance in self._utterances.items():
             if key not in repeated:
                 frames += [self.send(utterance.audio), *utterance.frames]

@@ -22,6 +22,7 @@ from daemon_process import (
     write_config,
 )
 from raw_client import raw_client
+from real_models import real_config
 
 from rfsn_bridge import __version__
 
@@ -62,7 +63,7 @@ async def test_nothing_is_left_running_however_it_ends(how: signal.Signals, tmp_
 @pytest.mark.models
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 async def test_nothing_of_the_real_models_is_left_running(how: signal.Signals, tmp_path: Path) -> None:
-    with daemon_process(tmp_path, config="") as daemon:
+    with daemon_process(tmp_path, config=real_config()) as daemon:
         async with raw_client(daemon.url, audio="binary") as client:
             await client.meet("a", name="Jarl Balgruuf")
             await client.send(type="player_line", npc_id="a", text="Tell me about Whiterun.")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from lending import SMOLLM2, Lender
+from lending import Lender
+from real_models import real_model
 from scripted_server import ScriptedServer
-
-from rfsn_bridge.paths import model_folders
 
 
 @pytest.fixture
@@ -24,9 +23,6 @@ async def lender(tmp_path: Path) -> AsyncIterator[Lender]:
 
 
 @pytest.fixture
-def smollm2(tmp_path: Path) -> Path:
+def smollm2() -> Path:
     """The real model's file."""
-    for folder in model_folders(tmp_path):
-        if (folder / SMOLLM2).is_file():
-            return folder / SMOLLM2
-    pytest.skip(f"{SMOLLM2} is not here")
+    return real_model("smollm2")

@@ -14,26 +14,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from real_models import real_model
 
 from rfsn_bridge import ModelMissing, SpeechRequest, VoiceError, VoiceUnavailable, paths
 from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 
 PLUGIN = paths.builtin_plugins / "tts_kokoro.py"
-FILES = {"kokoro": "kokoro-v1.0.int8.onnx", "kokoro-voices": "voices-v1.0.bin"}
 PATIENCE_S = 120
 LINE = "The road to the old mill is watched, so you had better wait until nightfall."
 LONG = (
     "When I was young my father took me to the northern pass, and there, beneath the broken tower, "
     "we found a chest that nobody had opened in three hundred years, still locked and still warm."
 )
-
-
-def find_model(name: str) -> Path:
-    for folder in paths.model_folders(paths.data_folder()):
-        if (folder / FILES[name]).is_file():
-            return folder / FILES[name]
-    pytest.skip(f"{FILES[name]} is not here")
 
 
 def load_plugin() -> ModuleType:
@@ -50,7 +43,7 @@ def load_plugin() -> ModuleType:
 def engine() -> Iterator[Any]:
     plugin = load_plugin()
     opened = plugin.KokoroEngine()
-    opened.open(resolve_models(plugin.KokoroOptions(), find_model))
+    opened.open(resolve_models(plugin.KokoroOptions(), real_model))
     yield opened
     opened.close()
 
@@ -167,7 +160,7 @@ def test_a_cancel_between_two_utterances_harms_neither(engine: Any) -> None:
 
 @asynccontextmanager
 async def a_kokoro_voice() -> AsyncIterator[VoiceProcess]:
-    options = resolve_models(load_plugin().KokoroOptions(), find_model)
+    options = resolve_models(load_plugin().KokoroOptions(), real_model)
     spec = EngineSpec("file", str(PLUGIN), "", "rfsn_bridge_plugins.tts_kokoro:KokoroEngine", options)
     async with asyncio.timeout(PATIENCE_S), VoiceProcess(spec, "af_bella", lambda *_, **__: None) as voice:
         yield voice

@@ -236,6 +236,14 @@ def test_speech_that_arrived_but_was_not_reported_heard_comes_whole_again() -> N
     assert json.loads(frames[0])["type"] == "audio" and json.loads(frames[2])["type"] == "audio_end"
 
 
+def test_every_message_after_the_last_comes_also_in_the_middle_of_speech() -> None:
+    s = session()
+    s.send(started())
+    speak(s, 0)
+    s.send(said(1))
+    assert kinds(s.resume(2)) == [3, 4, 5, 0, 6]  # audio_end, sentence; then audio, its frame, audio_end
+
+
 def test_speech_that_was_reported_heard_does_not_come_again() -> None:
     s = session()
     s.send(started())
@@ -249,7 +257,7 @@ def test_speech_of_an_interrupted_turn_does_not_come_again() -> None:
     s.send(started())
     speak(s, 0)
     s.send(TurnFinished(turn_id="t1", status=TurnStatus.INTERRUPTED, text="", timings=Timings(total_ms=1)))
-    assert kinds(s.resume(1)) == [4]
+    assert kinds(s.resume(1)) == [2, 3, 4]  # every message, no frame
 
 
 def test_a_client_that_missed_more_than_is_remembered_cannot_resume() -> None:
@@ -276,7 +284,7 @@ def test_speech_that_was_given_up_does_not_come_again() -> None:
     s.begin_audio(Audio(turn_id="t1", seq=0, through_seq=0, sample_rate=24000), 1)
     s.frame("t1", AudioFrame(1, 0, 0, b"\x01\x00"))
     s.send(AudioDropped(turn_id="t1", seq=0, reason="hoarse"))
-    assert kinds(s.resume(1)) == [3]
+    assert kinds(s.resume(1)) == [2, 3]  # every message, no frame
 
 
 # --- Frames

@@ -3,23 +3,21 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
-from rfsn_bridge.domain import Exchange, Npc, NpcState, Situation, Turn, TurnStatus
+from rfsn_bridge.cast import Cast, Member
+from rfsn_bridge.domain import Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.memory.heard import Hearing
 from rfsn_bridge.memory.store import Store
-from rfsn_bridge.mind.state import apply_transition, settle
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
     Audio,
     ClientMessage,
-    Conditions,
     FromClient,
     Identify,
     Interrupt,
@@ -27,7 +25,6 @@ from rfsn_bridge.protocol.messages import (
     Notice,
     NpcGone,
     NpcPrompt,
-    NpcSeed,
     NpcUpdate,
     Numbered,
     Ping,
@@ -45,7 +42,6 @@ from rfsn_bridge.turn import Line, RunningTurn, state_view
 
 log = logging.getLogger(__name__)
 
-_MAX_NPCS = 1024
 _MAX_TURNS = 32
 _PAST_TURNS = 256
 _METRICS_EVERY_S = 0.5
@@ -71,32 +67,6 @@ class Daemon(Protocol):
     def metrics(self) -> Metrics: ...
 
 
-@dataclass(slots=True)
-class _Known:
-    """An NPC of this game: who it is, how it stands to the player, what it remembers of late."""
-
-    npc: Npc
-    state: NpcState
-    history: deque[Exchange]
-    memory: asyncio.Task[None] | None = None
-    forced: list[NpcSeed] = field(default_factory=list)
-    """What the game ordered its state to be while its memory was still being read."""
-    unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
-
-    def standing(self) -> NpcState:
-        """Its state now: what was said to it counts at once, also in turns that are still being recorded."""
-        state = self.state
-        for turn in self.unrecorded.values():
-            if turn.decision:
-                state = apply_transition(state, turn.decision.signal)
-        return state
-
-    def remembered(self, before: RunningTurn, now: float) -> list[Exchange]:
-        """What was heard before a turn, oldest first; also of turns that are still being recorded."""
-        pending = [turn for turn in self.unrecorded.values() if turn is not before]
-        return [*self.history, *(_exchange(turn.line, turn.heard.so_far(now)) for turn in pending)]
-
-
 class Game:
     """Carries out what one client asks and sends it what comes of it."""
 
@@ -105,8 +75,7 @@ class Game:
         self.connection: Connection | None = None
         self._bridge = bridge
         self._clock = clock
-        self._npcs: dict[str, _Known] = {}
-        self._leaving: dict[str, _Known] = {}
+        self._cast = Cast(session.identify.playthrough, bridge.store, self._warn_of_memory)
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
@@ -145,11 +114,12 @@ class Game:
     def _handle(self, message: ClientMessage) -> None:
         match message:
             case NpcUpdate():
-                self._update(message)
+                self._cast.update(message, self._bridge.snapshot.config.memory.recent_turns)
                 self._done(message)
             case NpcGone():
                 for npc_id in message.npc_ids:
-                    self._leave(npc_id)
+                    self._interrupt_npc(npc_id)
+                    self._cast.leave(npc_id)
                 self._done(message)
             case PlayerLine() | NpcPrompt():
                 self._start_turn(message)
@@ -191,72 +161,16 @@ class Game:
         if self.connection:
             self.connection.send(frame)
 
-    # --- NPCs
-
-    def _update(self, message: NpcUpdate) -> None:
-        given = {
-            key: value
-            for key in ("name", "race", "gender", "voice_type", "voice", "bio")
-            if (value := getattr(message, key)) is not None
-        }
-        if message.examples is not None:
-            given["examples"] = tuple(Exchange(example.player, example.npc) for example in message.examples)
-        if message.npc_id not in self._npcs and len(self._npcs) >= _MAX_NPCS:
-            raise ProtocolError("busy", f"{_MAX_NPCS} NPCs are known already", "send `npc_gone` for some")
-        known = self._npcs.get(message.npc_id) or self._leaving.pop(message.npc_id, None)
-        if known is None:
-            npc = Npc(npc_id=message.npc_id, **given)
-            recent = self._bridge.snapshot.config.memory.recent_turns
-            known = _Known(npc, NpcState(), deque(maxlen=recent))
-            known.memory = asyncio.create_task(self._remember(known, message.state, force=message.force))
-        else:
-            known.npc = replace(known.npc, **given)
-            if message.state and message.force:
-                known.state = _seeded(known.state, message.state)
-                if known.memory and not known.memory.done():
-                    known.forced.append(message.state)
-        self._npcs[message.npc_id] = known
-        known.state = _with_conditions(known.state, message.conditions)
-
-    async def _remember(self, known: _Known, seed: NpcSeed | None, *, force: bool) -> None:
-        """Bring back what is on disk of an NPC; the game's `state` counts where nothing is."""
-        try:
-            limit = known.history.maxlen or 0
-            history, state = await self._bridge.store.recall(self.playthrough, known.npc.npc_id, limit)
-        except BridgeError as error:
-            self.send(Notice(level="warning", code="memory", message=error.message, hint=error.hint))
-            history, state = [], None
-        known.history.extendleft(reversed(history))
-        met = known.state if state is None else state
-        if seed and (force or state is None):
-            met = _seeded(met, seed)
-        for forced in known.forced:
-            met = _seeded(met, forced)
-        fight, quest = known.state.combat_active, known.state.quest_active  # the game's word, not memory's
-        known.state = replace(met, combat_active=fight, quest_active=quest)
-
-    def _leave(self, npc_id: str) -> None:
-        """Forget an NPC as soon as its last turn is recorded; it may come back before."""
-        self._interrupt_npc(npc_id)
-        known = self._npcs.pop(npc_id, None)
-        if known and known.unrecorded:
-            self._leaving[npc_id] = known
-
-    def _known(self, npc_id: str) -> _Known:
-        if known := self._npcs.get(npc_id):
-            return known
-        raise ProtocolError("unknown_npc", f"no NPC {npc_id!r} is known", "send npc_update first", field="npc_id")
-
     # --- Turns
 
     def _start_turn(self, message: PlayerLine | NpcPrompt) -> None:
-        known = self._known(message.npc_id)
+        member = self._cast.get(message.npc_id)
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
         self._interrupt_npc(message.npc_id)
         context = message.context
         line = Line(
-            npc=known.npc,
+            npc=member.npc,
             text=message.text,
             by_player=isinstance(message, PlayerLine),
             hearers=tuple(message.hearers),
@@ -277,37 +191,35 @@ class Game:
             hearing=(Hearing.REPORTED if reports else Hearing.PLAYED) if self.audio else Hearing.SHOWN,
             clock=self._clock,
         )
-        self._turns[turn_id] = known.unrecorded[turn_id] = turn
+        self._turns[turn_id] = member.unrecorded[turn_id] = turn
         self._reported[turn_id] = asyncio.Event()
-        self._tasks[turn_id] = asyncio.create_task(self._live(turn, known), name=f"turn {turn_id}")
+        self._tasks[turn_id] = asyncio.create_task(self._live(turn, member), name=f"turn {turn_id}")
 
-    async def _live(self, turn: RunningTurn, known: _Known) -> None:
+    async def _live(self, turn: RunningTurn, member: Member) -> None:
         """A turn's whole life: produced, heard, recorded."""
         started_at = time.time()
-        produced = asyncio.create_task(self._produce(turn, known))
+        produced = asyncio.create_task(self._produce(turn, member))
         try:
             await turn.over.wait()
             produced.cancel()  # does nothing where it has ended by itself
             await asyncio.wait([produced])
             await self._until_heard(turn)
-            await self._record(turn, known, started_at)
+            await self._record(turn, member, started_at)
         finally:
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
-            known.unrecorded.pop(turn.turn_id, None)
-            if not known.unrecorded and self._leaving.get(known.npc.npc_id) is known:
-                del self._leaving[known.npc.npc_id]
+            self._cast.settle(member, turn.turn_id)
             del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
             self._past[turn.turn_id] = None
             if len(self._past) > _PAST_TURNS:
                 self._past.popitem(last=False)
 
-    async def _produce(self, turn: RunningTurn, known: _Known) -> None:
+    async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:
-            if known.memory:
-                await asyncio.shield(known.memory)
-            history = known.remembered(turn, self._clock())
-            await turn.run(known.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
+            if member.memory:
+                await asyncio.shield(member.memory)
+            history = member.remembered(turn, self._clock())
+            await turn.run(member.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
         finally:
             turn.interrupt()  # whatever happened, it is over
 
@@ -321,16 +233,10 @@ class Game:
             except TimeoutError:
                 break
 
-    async def _record(self, turn: RunningTurn, known: _Known, started_at: float) -> None:
+    async def _record(self, turn: RunningTurn, member: Member, started_at: float) -> None:
         """Take what was heard into memory, and say so once it is on disk."""
         heard_text, through = turn.heard.result(self._clock())
-        if turn.decision:
-            known.state = apply_transition(known.state, turn.decision.signal)
-            if heard_text:
-                known.state = apply_transition(known.state, turn.decision.action)
-        if turn.line.by_player or heard_text:
-            known.history.append(_exchange(turn.line, heard_text))
-        known.unrecorded.pop(turn.turn_id, None)
+        member.take_in(turn, heard_text)
         record = Turn(
             turn_id=turn.turn_id,
             playthrough=self.playthrough,
@@ -340,7 +246,7 @@ class Game:
             heard_text=heard_text,
             heard_through_seq=through,
             status=turn.status or TurnStatus.FAILED,
-            state=known.state,
+            state=member.state,
             decision=turn.decision,
             hearers=turn.line.hearers,
             started_at=started_at,
@@ -358,6 +264,9 @@ class Game:
                 state=state_view(record.state),
             )
         )
+
+    def _warn_of_memory(self, error: BridgeError) -> None:
+        self.send(Notice(level="warning", code="memory", message=error.message, hint=error.hint))
 
     def _report(self, message: SpeechReport) -> None:
         turn = self._turns.get(message.turn_id)
@@ -382,7 +291,7 @@ class Game:
                 raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
             chosen = [turn for turn in self._turns.values() if turn.turn_id == message.turn_id]
         elif message.npc_id is not None:
-            self._known(message.npc_id)
+            self._cast.get(message.npc_id)
             chosen = [turn for turn in self._turns.values() if turn.line.npc.npc_id == message.npc_id]
         else:
             chosen = list(self._turns.values())
@@ -436,30 +345,3 @@ class Game:
             self._reported[turn.turn_id].set()
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)
-
-
-def _exchange(line: Line, heard_text: str) -> Exchange:
-    return Exchange(line.text if line.by_player else "", heard_text)
-
-
-def _seeded(state: NpcState, seed: NpcSeed) -> NpcState:
-    given = {key: value for key, value in seed.model_dump().items() if value is not None}
-    if "relationship" in given and "affinity" not in given:
-        given["affinity"] = _AFFINITY_OF[given["relationship"].value]
-    seeded = settle(replace(state, **given))
-    return replace(seeded, relationship=given["relationship"]) if "relationship" in given else seeded
-
-
-# Where a game names the relationship alone, affinity begins in the middle of its tier.
-_AFFINITY_OF = {"enemy": -0.8, "rival": -0.4, "stranger": 0.0, "acquaintance": 0.0, "friend": 0.4, "ally": 0.8}
-
-
-def _with_conditions(state: NpcState, conditions: Conditions | None) -> NpcState:
-    if conditions is None:
-        return state
-    fight, quest = conditions.combat_active, conditions.quest_active
-    return replace(
-        state,
-        combat_active=state.combat_active if fight is None else fight,
-        quest_active=state.quest_active if quest is None else quest,
-    )

@@ -39,6 +39,7 @@ ROOMS = (
     "registry",
     "snapshot",
     "turn",
+    "cast",
     "game",
     "bridge",
     "server",

@@ -9,6 +9,8 @@ async with connect("ws://127.0.0.1:8765/ws", name="my-game") as client:
 """
 
 import asyncio
+import itertools
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -115,7 +117,8 @@ class Client:
         """The number of the last message that arrived: what `resume` wants."""
         self._socket = socket
         self._on_message = on_message
-        self._count = 0
+        self._ids = map(f"{secrets.token_hex(3)}-{{}}".format, itertools.count(1))
+        """Never the same over two connections: a resumed session remembers the ids of the one before."""
         self._answers: dict[str, asyncio.Future[Numbered]] = {}
         self._turns: dict[str, TurnStream] = {}
         self._numbers: dict[int, TurnStream] = {}
@@ -129,9 +132,9 @@ class Client:
 
     async def request(self, message: FromClient) -> Numbered:
         """Send with an `id` and wait for the answer; raises ProtocolError if it is an `error`."""
-        self._count += 1
-        message = message.model_copy(update={"id": f"c{self._count}"})
-        answer = self._answers[f"c{self._count}"] = asyncio.get_running_loop().create_future()
+        name = next(self._ids)
+        message = message.model_copy(update={"id": name})
+        answer = self._answers[name] = asyncio.get_running_loop().create_future()
         await self.send(message)
         reply: Numbered = await answer
         if isinstance(reply, Error):

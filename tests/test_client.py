@@ -138,3 +138,13 @@ async def test_what_to_resume_with_is_known_after_a_resume_too(tmp_path: Path) -
             resume = Resume(session_id=client.identified.session_id, last_n=client.last_n)
         async with connect(daemon.url, name="test", resume=resume) as client:
             assert client.identified.resumed and client.last_n == resume.last_n > 0
+
+
+async def test_a_resumed_session_takes_no_new_request_for_an_old_one(tmp_path: Path) -> None:
+    async with running_daemon(ScriptedLLM(["Aye."]), tmp_path) as daemon:
+        async with connect(daemon.url, name="test", audio="none") as first:
+            await first.request(NpcUpdate(npc_id="a", name="Lydia"))
+            resume = Resume(session_id=first.identified.session_id, last_n=first.last_n)
+        async with connect(daemon.url, name="test", audio="none", resume=resume) as second:
+            assert second.identified.resumed
+            assert isinstance(await second.request(Ping(t=7)), Pong)

@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -326,10 +326,11 @@ async def test_even_with_the_key_prompts_cannot_be_looked_at(smol: Any) -> None:
 PARENT = """
 import asyncio, pathlib, sys
 import httpx
-from rfsn_bridge import Services, Timeouts
+from rfsn_bridge import Services, Timeouts, loading
 from rfsn_bridge.plugin_file import load
 
 async def main():
+    loading.LONG_S = 0.0
     plugin = load(pathlib.Path(sys.argv[1]))
     async with httpx.AsyncClient(trust_env=False) as http:
         notice = lambda *a, **k: print("loading", flush=True) if k.get("progress") == 0.0 else None
@@ -343,10 +344,15 @@ asyncio.run(main())
 """
 
 
-def start_parent(smollm2: Path, folder: Path) -> subprocess.Popen[str]:
+@contextmanager
+def start_parent(smollm2: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
     plugin_file = paths.builtin_plugins / "llm_llama_cpp.py"
     command = [sys.executable, "-c", PARENT, str(plugin_file), str(smollm2)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            yield parent
+        finally:
+            parent.kill()
 
 
 @models

@@ -38,6 +38,7 @@ class Bridge:
         self.store = Store(data / "memory")
         self.limits = limits or Limits()
         self._began = time.monotonic()
+        self._closed = False
         self._games: dict[str, Game] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +72,8 @@ class Bridge:
 
         Raises ProtocolError (`busy`) where too many games are connected.
         """
+        if self._closed:
+            raise ProtocolError("unavailable", "the daemon is stopping", "connect again when it has been started")
         resume = identify.resume
         game = self._games.get(resume.session_id) if resume else None
         resumed = bool(game and resume and game.session.can_resume(resume.last_n))
@@ -223,7 +226,10 @@ class Bridge:
         task.add_done_callback(self._tasks.discard)
 
     async def aclose(self) -> None:
-        """End every turn, record what was heard, close every part."""
+        """End every turn, record what was heard, close every part. Does nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
         for timer in self._expiries.values():
             timer.cancel()
         await asyncio.gather(*(game.end() for game in self._games.values()))

@@ -34,6 +34,7 @@ from rfsn_bridge.protocol.messages import (
     Hello,
     Identified,
     Identify,
+    Notice,
     NpcPrompt,
     Numbered,
     PlayerLine,
@@ -59,7 +60,8 @@ class TurnStream:
         self.started = started
         self.turn_id = started.turn_id
         self.recorded: asyncio.Future[TurnRecorded] = asyncio.get_running_loop().create_future()
-        """`turn_recorded`, which comes after the reports; cancelled if the connection is lost before."""
+        """`turn_recorded`, which comes after the reports; BridgeError if the turn could not be stored, cancelled
+        if the connection is lost before."""
         self._client = client
         self._parts: asyncio.Queue[TurnPart | None] = asyncio.Queue()
         self._over = False
@@ -82,6 +84,10 @@ class TurnStream:
         if isinstance(part, TurnRecorded):
             if not self.recorded.done():
                 self.recorded.set_result(part)
+        elif isinstance(part, Notice):  # not_stored
+            if not self.recorded.done():
+                self.recorded.set_exception(BridgeError(part.message, part.hint or ""))
+                self.recorded.exception()  # whoever awaits it is told; nobody has to
         else:
             self._parts.put_nowait(part)
 
@@ -184,7 +190,7 @@ class Client:
             answer.set_result(message)
         if stream_or_none := self._turns.get(getattr(message, "turn_id", "")):
             stream_or_none.put(message)
-            if isinstance(message, TurnRecorded):
+            if isinstance(message, TurnRecorded | Notice):
                 self.forget(stream_or_none)
         self._on_message(message)
 

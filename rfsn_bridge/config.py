@@ -193,7 +193,8 @@ def explain(
         near = difflib.get_close_matches(inner[-1], known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return ConfigError(f"{name}{_at(line)}: there is no key {dotted}", hint, key=dotted, line=line)
-    what = detail["msg"].removeprefix("Value error, ")
+    a_section = detail["type"] in ("model_type", "dict_type")
+    what = "needs keys of its own below it" if a_section else detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
     shown = f" (it is {_shortly(given)})" if isinstance(given, str | int | float | bool | None) else ""
     if variable := variables.get(key):

@@ -254,7 +254,9 @@ class Game:
         try:
             await self._bridge.store.record(record)
         except BridgeError as error:
-            self.send(Notice(level="error", code="not_stored", message=error.message, hint=error.hint))
+            log.error("a turn was not stored: %s", error)
+            notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
+            self.send(notice.model_copy(update={"turn_id": turn.turn_id}))
             return
         self.send(
             TurnRecorded(
@@ -338,7 +340,6 @@ class Game:
     async def end(self) -> None:
         """Interrupt every turn and wait until what was heard of them is recorded."""
         self._unsubscribe()
-        self.connection = None
         for turn in list(self._turns.values()):
             turn.interrupt()
             turn.heard.abandon(self._clock())

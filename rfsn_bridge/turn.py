@@ -63,6 +63,9 @@ _PROMPT_BUDGET = 2000
 """Tokens of bio, examples and history that a prompt may hold."""
 
 
+_FOR_THE_PLAYER = ("Player:", "User:")
+
+
 class Output(Protocol):
     """Where a turn's messages go; never blocks."""
 
@@ -114,6 +117,8 @@ class RunningTurn:
         self._marks: dict[str, float] = {}
         self._raw = ""
         self._shown: list[str] = []
+        self._cut = False
+        """The model began to speak for the player; nothing more is shown."""
         self._usage: Usage | None = None
         self._failure: BridgeError | None = None
         self.over = asyncio.Event()
@@ -204,6 +209,11 @@ class RunningTurn:
         for text in splitter.flush():
             self._say(text)
         self._send(TextFinished(turn_id=self.turn_id, sentences=len(self._shown)))
+        if not self._shown and not self._failure:
+            hint = "say it in other words; if that does not help, try another model"
+            self._send(
+                Notice(level="warning", code="empty_reply", message="the language model said nothing", hint=hint)
+            )
         self._waiting.put_nowait(None)
 
     def _request(self, decision: Decision, history: Sequence[Exchange]) -> LLMRequest:
@@ -218,7 +228,7 @@ class RunningTurn:
             count_tokens=llm.count_tokens,
             budget=_PROMPT_BUDGET,
         )
-        stop = ("\nPlayer:", "\nUser:", f"\n{line.npc.name}:")
+        stop = (*(f"\n{role}" for role in _FOR_THE_PLAYER), f"\n{line.npc.name}:")
         return LLMRequest(messages, config.max_tokens, config.temperature, stop)
 
     def _take(self, text: str, splitter: SentenceSplitter) -> None:
@@ -229,11 +239,14 @@ class RunningTurn:
 
     @property
     def _said_enough(self) -> bool:
-        return 0 < self.snapshot.config.llm.max_sentences <= len(self._shown)
+        return self._cut or 0 < self.snapshot.config.llm.max_sentences <= len(self._shown)
 
     def _say(self, text: str) -> None:
         """Show a sentence, unless a safety rule forbids it, and queue it for the voice."""
         if self._said_enough:
+            return
+        if self._shown and text.startswith(_FOR_THE_PLAYER):  # a server that does not heed `stop`
+            self._cut = True
             return
         before, _, self._raw = self._raw.partition(text)
         sentence = Sentence(len(self._shown), text)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rfsn_bridge.client import connect
-from rfsn_bridge.protocol.messages import NpcUpdate, SentenceSaid, TurnFinished
+from rfsn_bridge.protocol.messages import Notice, NpcUpdate, Numbered, SentenceSaid, TurnFinished
 from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
 
 REPLY = ["Well met. ", "Speak ", "freely. And ", "be quick. ", "My time ", "is short."]
@@ -45,3 +45,28 @@ async def test_a_piece_with_several_sentences_is_cut_too(tmp_path: Path) -> None
         ScriptedLLM(["One. Two. Three. Four. "]), tmp_path, {"llm": {"max_sentences": 2}}
     )
     assert (sentences, text) == (["One.", "Two."], "One. Two.")
+
+
+async def test_what_the_model_says_for_the_player_is_not_shown(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["I am the Jarl.\n", "Player: And then?\n", "Jarl: ", "Then you go."])
+    sentences, _, status = await reply(llm, tmp_path, {})
+    assert (sentences, status) == (["I am the Jarl."], "completed")
+
+
+async def test_a_model_that_says_nothing_is_told_of(tmp_path: Path) -> None:
+    notices: list[str] = []
+
+    def note(message: Numbered) -> None:
+        if isinstance(message, Notice):
+            notices.append(message.code)
+
+    async with (
+        asyncio.timeout(15),
+        running_daemon(ScriptedLLM(["<think>for ever"]), tmp_path) as daemon,
+        connect(daemon.url, name="test", audio="none", on_message=note) as client,
+    ):
+        await client.request(NpcUpdate(npc_id="jarl", name="Jarl"))
+        async with await client.say("jarl", "Hail.") as turn:
+            async for _ in turn:
+                pass
+    assert notices == ["empty_reply"]

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -73,7 +74,10 @@ async def daemon(config: Config, folder: Path, data: Path, host: str, port: int)
     bridge = Bridge(config, plugins, data)
     try:
         async with listen(bridge, host, port) as listening:
-            yield listening
+            try:
+                yield listening
+            finally:
+                await bridge.aclose()  # while clients can still be told how their turns end
     finally:
         await bridge.aclose()
 
@@ -90,14 +94,15 @@ def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) ->
 def _make_folder(data: Path) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data):
+            pass
     except OSError as error:
-        raise BridgeError(
-            f"{data} cannot be made: {error.strerror}", "choose another folder with --data"
-        ) from None
+        message = f"{data} cannot be written: {error.strerror}"
+        raise BridgeError(message, "choose another folder with --data") from None
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return port

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from rfsn_bridge.cli import settings
 from rfsn_bridge.client import connect
+from rfsn_bridge.demo import scene
 from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.protocol.messages import (
     DecisionMade,
@@ -24,7 +25,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     say = subparsers.add_parser(
         "say",
         help="say something to an NPC of a running daemon",
-        description="Connect to the running daemon, say TEXT to the NPC, and print its answer as it comes.",
+        description="Connect to the running daemon, say TEXT to the NPC, and print its answer (no speech).",
         epilog='Example: rfsn-bridge say "Jarl Balgruuf" "Tell me about Whiterun."',
     )
     say.add_argument("npc", metavar="NPC", help="the NPC's name")
@@ -47,6 +48,14 @@ def main(args: argparse.Namespace) -> int:
     return asyncio.run(_say(args, args.url or f"ws://{server.host}:{server.port}/ws"))
 
 
+def _npc(npc_id: str, name: str, bio: str | None) -> NpcUpdate:
+    """Who is spoken to; whom the demo knows, is known here too."""
+    known = scene.load().npc
+    if bio is None and name.lower() == known.name.lower():
+        return known.model_copy(update={"npc_id": npc_id})
+    return NpcUpdate(npc_id=npc_id, name=name, bio=bio)
+
+
 async def _say(args: argparse.Namespace, url: str) -> int:
     def show_notice(message: Numbered) -> None:
         if isinstance(message, Notice):
@@ -57,7 +66,7 @@ async def _say(args: argparse.Namespace, url: str) -> int:
 
     async with connect(url, name="say", audio="none", reports=False, on_message=show_notice) as client:
         npc_id = f"say:{args.npc.lower()}"[:128]
-        await client.request(NpcUpdate(npc_id=npc_id, name=args.npc, bio=args.bio))
+        await client.request(_npc(npc_id, args.npc, args.bio))
         status = "failed"
         async with await client.say(npc_id, args.text) as turn:
             async for part in turn:

@@ -1,6 +1,8 @@
 """What was heard of a scene, as WAV files: one a sentence, and one of it all."""
 
+import sys
 import wave
+from array import array
 from pathlib import Path
 
 from rfsn_bridge.errors import BridgeError
@@ -39,6 +41,7 @@ class Recording:
         if self._scene:
             pause_s = _BETWEEN_SENTENCES_S if line == self._line else _BETWEEN_REPLIES_S
             self._scene += bytes(_SAMPLE_BYTES * int(pause_s * rate))
+        pcm = _faded(pcm, rate)
         self._line, self._rate = line, rate
         self._scene += pcm
         self.sentences += 1
@@ -60,3 +63,16 @@ class Recording:
             message = f"{path} cannot be written ({error.strerror})"
             raise BridgeError(message, "free the disk, or choose another folder with --out") from None
         return path
+
+
+def _faded(pcm: bytes, rate: int) -> bytes:
+    """Speech that was cut ends within 10 ms instead of in a click."""
+    samples = array("h", pcm)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    length = min(len(samples), rate // 100)
+    for i in range(1, length + 1):
+        samples[-i] = samples[-i] * (i - 1) // length
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()

@@ -338,6 +338,7 @@ class Notice(Numbered):
     message: str
     hint: str | None = None
     progress: float | None = Field(default=None, description="0 to 1, for work under way.")
+    turn_id: str | None = Field(default=None, description="With `not_stored`: the turn that stays unrecorded.")
 
 
 class TurnStarted(Numbered):

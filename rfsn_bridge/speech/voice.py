@@ -354,15 +354,16 @@ class VoiceProcess:
             self._waiting.popleft().finish(error)
 
     def _with_known_voice(self, request: SpeechRequest) -> SpeechRequest:
-        if request.voice in self.voices or self._default not in self.voices:
+        if request.voice in self.voices or not self.voices:
             return request
+        spare = self._default if self._default in self.voices else self.voices[0]
         if request.voice and request.voice not in self._unknown and len(self._unknown) < MAX_NAMES:
             self._unknown.add(request.voice)
-            message = f"there is no voice {request.voice!r}: speaking with {self._default}"
+            message = f"there is no voice {request.voice!r}: speaking with {spare}"
             near = difflib.get_close_matches(request.voice, self.voices, n=3)
             log.warning(message)
             self._tell("warning", "unknown_voice", message, f"the nearest are {', '.join(near)}" if near else "")
-        return replace(request, voice=self._default)
+        return replace(request, voice=spare)
 
     def _measure(self, factor: float) -> None:
         known = self.real_time_factor

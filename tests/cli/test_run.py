@@ -1,15 +1,18 @@
 """`rfsn-bridge run`, from its one line to the last of its children."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+import websockets
 from daemon_process import (
     CONFIG,
     PATIENCE_S,
@@ -38,6 +41,16 @@ def test_one_line_says_where_it_listens_and_the_version_is_the_same_everywhere(t
     assert run("--version").stdout == f"rfsn-bridge {__version__}\n"
 
 
+async def told_at_the_end(client: Any) -> list[str]:
+    """What a client hears of its turn until the connection closes."""
+    seen = len(client.messages())
+    with contextlib.suppress(websockets.ConnectionClosed):
+        while True:
+            await client.receive()
+    told = (message["type"] for message in client.messages()[seen:])
+    return [kind for kind in told if kind in ("turn_finished", "turn_recorded")]
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 async def test_nothing_is_left_running_however_it_ends(how: signal.Signals, tmp_path: Path) -> None:
     """In the middle of a spoken reply, with a client that stays connected."""
@@ -50,12 +63,14 @@ async def test_nothing_is_left_running_however_it_ends(how: signal.Signals, tmp_
             children = daemon.children()
             assert children, "the voice runs in a process of its own"
             daemon.process.send_signal(how)
+            ending = await told_at_the_end(client)
             code, out, err = daemon.ended()
             _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
             assert not alive
     assert out == "" and "Traceback" not in err
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
     if how is not signal.SIGKILL:
+        assert ending == ["turn_finished", "turn_recorded"]
         (record,) = (tmp_path / "data" / "memory").rglob("*.jsonl")
         assert json.loads(record.read_text())["status"] == "interrupted"
 

@@ -52,12 +52,13 @@ async def a_voice(
     spec: EngineSpec | Callable[[], EngineSpec] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     idle_unload_s: float = 0.0,
+    voice: str = "alto",
 ) -> AsyncIterator[tuple[VoiceProcess, Notices]]:
     notices = Notices()
-    voice = VoiceProcess(spec or scripted(), "alto", notices, limits=limits, idle_unload_s=idle_unload_s)
-    async with voice:
-        yield voice, notices
-    assert voice.pid is None
+    process = VoiceProcess(spec or scripted(), voice, notices, limits=limits, idle_unload_s=idle_unload_s)
+    async with process:
+        yield process, notices
+    assert process.pid is None
 
 
 def line(text: str, voice: str = "alto") -> SpeechRequest:
@@ -443,3 +444,9 @@ def test_nothing_outlives_a_killed_daemon(order: str) -> None:
         assert voice.is_running()
         os.kill(daemon.pid, signal.SIGKILL)
         voice.wait(PATIENCE_S)
+
+
+async def test_a_default_voice_that_is_none_is_told_of_and_replaced() -> None:
+    async with a_voice(voice="jarl_voice") as (voice, notices):
+        assert len(await all_of(voice.speak(line("next", voice="jarl_voice")))) == 1
+        assert notices.codes == ["unknown_voice"]

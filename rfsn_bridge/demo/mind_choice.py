@@ -17,7 +17,7 @@ _NOT_FOR_CHAT = re.compile(r"embed|bge-|minilm|rerank|whisper|tts|clip", re.I)
 _LOADING_S = 180
 """A server may load a large model with the first line."""
 # Measured in docs/small-models.md: the longer it speaks and the more freely, the further it strays.
-_SMALL = {"temperature": 0.2, "max_tokens": 80, "max_sentences": 2}
+_SMALL = {"temperature": 0.0, "max_tokens": 80, "max_sentences": 2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from rfsn_bridge import __version__
 from rfsn_bridge.config import Config
-from rfsn_bridge.domain import Timeouts
-from rfsn_bridge.errors import BridgeError, ProtocolError
+from rfsn_bridge.domain import NoticeLevel, Timeouts
+from rfsn_bridge.errors import BridgeError, ProtocolError, VoiceUnavailable
 from rfsn_bridge.game import Connection, Game
 from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
@@ -41,7 +41,8 @@ class Bridge:
         self._closed = False
         self._games: dict[str, Game] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loading: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._warm: set[str] = set()
         # A proxy of the player's environment is for the internet, not for the servers on this machine.
         direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
@@ -119,7 +120,7 @@ class Bridge:
         if timer := self._expiries.pop(session_id, None):
             timer.cancel()
         if game := self._games.pop(session_id, None):
-            self._background(game.end())
+            self._background(game.end(), self._endings)
 
     def _identified(self, game: Game, identify: Identify, *, resumed: bool) -> Identified:
         config = self.snapshot.config
@@ -180,7 +181,7 @@ class Bridge:
 
     def notice(
         self,
-        level: Literal["info", "warning", "error"],
+        level: NoticeLevel,
         code: str,
         message: str,
         hint: str = "",
@@ -204,11 +205,13 @@ class Bridge:
     def _load(self, part: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if part not in self._warm:
             self._warm.add(part)
-            self._background(self._loaded(part, warm_up))
+            self._background(self._loaded(part, warm_up), self._loading)
 
     async def _loaded(self, part: str, warm_up: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await warm_up()
+        except VoiceUnavailable:  # the voice tells of that itself, whenever it happens
+            self._warm.discard(part)
         except BridgeError as error:
             self._warm.discard(part)
             self.notice("error", f"{part}_unavailable", error.message, error.hint)
@@ -220,10 +223,11 @@ class Bridge:
 
     # --- Tasks and the end
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+    @staticmethod
+    def _background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def aclose(self) -> None:
         """End every turn, record what was heard, close every part. Does nothing the second time."""
@@ -232,11 +236,11 @@ class Bridge:
         self._closed = True
         for timer in self._expiries.values():
             timer.cancel()
-        await asyncio.gather(*(game.end() for game in self._games.values()))
+        await asyncio.gather(*(game.end() for game in self._games.values()), *self._endings)
         self._games.clear()
-        for task in list(self._tasks):
+        for task in self._loading:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._loading, return_exceptions=True)
         try:
             await self.snapshot.llm.aclose()
         except (Exception, SystemExit):  # a plugin's code; what comes after it must be closed all the same

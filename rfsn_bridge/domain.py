@@ -93,6 +93,10 @@ class TurnStatus(StrEnum):
     FAILED = "failed"
 
 
+NoticeLevel = Literal["info", "warning", "error"]
+"""How much a notice matters to a player."""
+
+
 # --- Who is there ---------------------------------------------------------------------------------
 
 

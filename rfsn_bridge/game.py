@@ -31,6 +31,7 @@ from rfsn_bridge.protocol.messages import (
     PlayerLine,
     Pong,
     SpeechReport,
+    StateView,
     Subscribe,
     Tune,
     TurnRecorded,
@@ -38,7 +39,7 @@ from rfsn_bridge.protocol.messages import (
 )
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
 from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.turn import Line, RunningTurn, state_view
+from rfsn_bridge.turn import Line, RunningTurn
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +264,7 @@ class Game:
                 turn_id=turn.turn_id,
                 heard_text=heard_text,
                 heard_through_seq=through,
-                state=state_view(record.state),
+                state=StateView.of(record.state),
             )
         )
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rfsn_bridge.domain import (
     Action,
@@ -17,6 +17,7 @@ from rfsn_bridge.domain import (
     Choice,
     Health,
     LLMRequest,
+    NoticeLevel,
     Prediction,
     SafetyContext,
     Score,
@@ -40,7 +41,7 @@ class NoticeSink(Protocol):
 
     def __call__(
         self,
-        level: Literal["info", "warning", "error"],
+        level: NoticeLevel,
         code: str,
         message: str,
         hint: str = "",

@@ -61,8 +61,6 @@ log = logging.getLogger(__name__)
 
 _PROMPT_BUDGET = 2000
 """Tokens of bio, examples and history that a prompt may hold."""
-
-
 _FOR_THE_PLAYER = ("Player:", "User:")
 
 
@@ -117,6 +115,7 @@ class RunningTurn:
         self._marks: dict[str, float] = {}
         self._raw = ""
         self._shown: list[str] = []
+        self._withheld = False
         self._cut = False
         """The model began to speak for the player; nothing more is shown."""
         self._usage: Usage | None = None
@@ -177,7 +176,7 @@ class RunningTurn:
                 signal=decision.signal,
                 action=decision.action,
                 style=decision.style,
-                state=state_view(decision.state),
+                state=StateView.of(decision.state),
                 candidates=[
                     CandidateView(action=c.action, score=c.score, probability=c.probability, vetoed_by=c.vetoed_by)
                     for c in decision.candidates
@@ -209,7 +208,7 @@ class RunningTurn:
         for text in splitter.flush():
             self._say(text)
         self._send(TextFinished(turn_id=self.turn_id, sentences=len(self._shown)))
-        if not self._shown and not self._failure:
+        if not (self._shown or self._withheld or self._failure):
             hint = "say it in other words; if that does not help, try another model"
             self._send(
                 Notice(level="warning", code="empty_reply", message="the language model said nothing", hint=hint)
@@ -254,6 +253,7 @@ class RunningTurn:
         state = decision.state if decision else NpcState()
         if veto := self.snapshot.mind.veto_sentence(sentence, SafetyContext(self.line.npc, state)):
             self._meter.vetoed_sentences += 1
+            self._withheld = True
             log.info("turn %s: a sentence was withheld by %s", self.turn_id, veto.partition(":")[0])
             return
         if self.status is not None:
@@ -389,16 +389,3 @@ async def _closing(stream: AsyncIterator[TextDelta | Usage]) -> AsyncIterator[As
     finally:
         if close := getattr(stream, "aclose", None):
             await close()
-
-
-def state_view(state: NpcState) -> StateView:
-    return StateView(
-        mood=state.mood,
-        affinity=state.affinity,
-        relationship=state.relationship,
-        trust=state.trust,
-        fear=state.fear,
-        recent_sentiment=state.recent_sentiment,
-        combat_active=state.combat_active,
-        quest_active=state.quest_active,
-    )

@@ -198,6 +198,10 @@ def register_safety_rules(register):
     assert {m["seq"] for m in client.messages("audio")} == {0, 1}
     assert "damn" not in finished["text"]
     assert "damn" not in client.messages("turn_recorded")[0]["heard_text"]
+    llm = ScriptedLLM(["The damn elves came."])
+    async with daemon_and_client(llm, tmp_path, settings, audio="binary") as (_, client):
+        await one_turn(client)
+    assert not client.messages("notice")  # the model did say something: no word of an empty reply
 
 
 # --- What can go wrong

@@ -4,11 +4,12 @@ Client messages are strict about types and ignore fields they do not know. Serve
 leave out fields that are None. Docstrings and field descriptions are the protocol reference.
 """
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from rfsn_bridge.domain import Action, Mood, Relationship, Signal, Style, TurnStatus
+from rfsn_bridge.domain import Action, Mood, NoticeLevel, NpcState, Relationship, Signal, Style, TurnStatus
 
 PROTOCOL = "1.0"
 """The version that `hello` names; a client names its major part in `identify`."""
@@ -333,7 +334,7 @@ class Notice(Numbered):
     """What a player may read on screen."""
 
     type: Literal["notice"] = "notice"
-    level: Literal["info", "warning", "error"]
+    level: NoticeLevel
     code: str
     message: str
     hint: str | None = None
@@ -362,6 +363,10 @@ class StateView(FromServer):
     recent_sentiment: float
     combat_active: bool
     quest_active: bool
+
+    @classmethod
+    def of(cls, state: NpcState) -> "StateView":
+        return cls(**asdict(state))
 
 
 class CandidateView(FromServer):

@@ -19,9 +19,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
-from rfsn_bridge.domain import AudioChunk, SpeechRequest, WordTiming
+from rfsn_bridge.domain import AudioChunk, NoticeLevel, SpeechRequest, WordTiming
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
@@ -32,8 +32,6 @@ from rfsn_bridge.speech.wire import Frame, Kind
 __all__ = ["EngineSpec", "Limits", "Utterance", "VoiceProcess"]
 
 log = logging.getLogger(__name__)
-
-Level = Literal["info", "warning", "error"]
 
 STRIKES = 3
 STOP_S = 1.5
@@ -338,7 +336,9 @@ class VoiceProcess:
             log.warning("restarting the voice: %s", error)
             self._tell("warning", "voice_restarted", f"{error.message}: restarting the voice", error.hint)
 
-    def _tell(self, level: Level, code: str, message: str, hint: str = "", progress: float | None = None) -> None:
+    def _tell(
+        self, level: NoticeLevel, code: str, message: str, hint: str = "", progress: float | None = None
+    ) -> None:
         try:
             self._notice(level, code, message, hint, progress)
         except Exception:

@@ -1,0 +1,41 @@
+"""The daemon's own life: how it stops, and what it tells."""
+
+import json
+from pathlib import Path
+
+from raw_client import raw_client
+
+from rfsn_bridge.errors import ModelMissing
+from rfsn_bridge.speech.voice import EngineSpec
+from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
+
+
+async def test_a_session_that_expires_while_the_daemon_stops_is_recorded_all_the_same(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Whiterun stands. ", "It ", "does."], gated=True)
+    async with running_daemon(llm, tmp_path) as daemon, raw_client(daemon.url) as client:
+        await client.meet("a")
+        await client.say("a", "Tell me.")
+        llm.release(2)
+        await client.until("sentence")
+        (game,) = daemon.bridge.games
+        daemon.bridge._expire(game.session.session_id)
+        await daemon.bridge.aclose()
+    (record,) = (tmp_path / "memory").rglob("*.jsonl")
+    assert json.loads(record.read_text())["status"] == "interrupted"
+
+
+def missing() -> EngineSpec:
+    raise ModelMissing("the model is missing", "run: rfsn-bridge models pull kokoro")
+
+
+async def test_a_voice_that_cannot_be_opened_is_told_of_once(tmp_path: Path) -> None:
+    async with running_daemon(ScriptedLLM(["Aye. "]), tmp_path, Settings(voice=True)) as daemon:
+        voice = daemon.bridge.snapshot.voice
+        assert voice
+        voice._find_spec = missing
+        async with raw_client(daemon.url, audio="binary") as client:
+            await client.meet("a")
+            await client.say("a", "Hail.")
+            await client.until("turn_finished")
+            assert [notice["code"] for notice in client.messages("notice")] == ["voice_unavailable"]
+            assert client.messages("audio_dropped") and client.messages("sentence")

@@ -44,6 +44,8 @@ class Bridge:
         self._loading: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._warm: set[str] = set()
+        self.http_port: int | None = None
+        """Where the HTTP listener is, once it listens."""
         # A proxy of the player's environment is for the internet, not for the servers on this machine.
         direct = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
         self._http = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=64), mounts=direct)
@@ -93,21 +95,31 @@ class Bridge:
             game.send(
                 Notice(level="warning", code="plugin", message=f"plugin {problem.plugin}: {problem.message}")
             )
-        if identify.capabilities.audio in ("file", "daemon"):
-            hint = "subtitles still come; use audio `binary` for speech"
-            message = f"speech by {identify.capabilities.audio} is not available yet"
-            game.send(Notice(level="warning", code="audio_unavailable", message=message, hint=hint))
-        self._warm_up(speech=game.audio)
+        if (
+            not resumed
+            and self.snapshot.voice
+            and (notice := _unavailable(identify.capabilities.audio, game.audio))
+        ):
+            game.send(notice)
+        self._warm_up(speech=game.audio != "none")
         return game
 
+    def rejoin(self, game: Game, connection: Connection) -> None:
+        """A connection that had been given up is there after all."""
+        if timer := self._expiries.pop(game.session.session_id, None):
+            timer.cancel()
+        if game.connection is not connection:
+            game.attach(connection)
+
     def leave(self, game: Game, connection: Connection) -> None:
-        """A connection is gone; its game is kept for the resume grace."""
+        """A connection is gone; its game is kept for the resume grace, a longer one while it is paused."""
         if game.connection is not connection:
             return
         game.connection = None
         loop = asyncio.get_running_loop()
         session_id = game.session.session_id
-        self._expiries[session_id] = loop.call_later(self.limits.resume_grace_s, self._expire, session_id)
+        grace_s = self.limits.paused_grace_s if game.paused else self.limits.resume_grace_s
+        self._expiries[session_id] = loop.call_later(grace_s, self._expire, session_id)
 
     def _make_room(self) -> bool:
         """Stop waiting for the client that has been away longest; False if none is away."""
@@ -131,7 +143,7 @@ class Bridge:
             limits=self.limits,
             config_revision=self.snapshot.revision,
             plugins={"llm": config.llm.backend, "tts": config.tts.engine},
-            audio="binary" if game.audio else "none",
+            audio=game.audio,
         )
 
     # --- What games ask of all
@@ -177,6 +189,7 @@ class Bridge:
             "llm": config.llm.backend,
             "tts": config.tts.engine if voice else NO_VOICE,
             "voice_ready": bool(voice and voice.ready),
+            "http_port": self.http_port,
         }
 
     def notice(
@@ -249,3 +262,12 @@ class Bridge:
             await self.snapshot.voice.aclose()
         await self._http.aclose()
         await self.store.aclose()
+
+
+def _unavailable(wanted: str, given: str) -> Notice | None:
+    """What to tell a player whose game asked for more than it gets."""
+    if given == wanted:
+        return None
+    hint = "set speech.folder in config.yaml" if wanted == "file" else "subtitles still come"
+    message = f"speech by {wanted} is not available" + ("" if wanted == "file" else " yet")
+    return Notice(level="warning", code="audio_unavailable", message=message, hint=hint)

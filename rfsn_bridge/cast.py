@@ -2,20 +2,29 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rfsn_bridge.domain import Exchange, Npc, NpcState
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.state import apply_transition, settle
-from rfsn_bridge.protocol.messages import Conditions, NpcSeed, NpcUpdate
+from rfsn_bridge.protocol.messages import GameEvent, NpcSeed, NpcUpdate
 from rfsn_bridge.turn import RunningTurn
 
 _MAX_NPCS = 1024
+_MAX_NEWS = 8
 _FIELDS = ("name", "race", "gender", "voice_type", "voice", "bio")
 # Where a game names the relationship alone, affinity begins in the middle of its tier.
 _AFFINITY_OF = {"enemy": -0.8, "rival": -0.4, "stranger": 0.0, "acquaintance": 0.0, "friend": 0.4, "ally": 0.8}
+
+_CONDITIONS: Mapping[str, tuple[bool | None, bool | None]] = {
+    "combat_started": (True, None),
+    "combat_ended": (False, None),
+    "quest_started": (None, True),
+    "quest_ended": (None, False),
+}
+"""What an event says of (combat_active, quest_active)."""
 
 
 @dataclass(slots=True)
@@ -30,6 +39,16 @@ class Member:
     forced: list[NpcSeed] = field(default_factory=list)
     """What the game ordered its state to be while its memory was still being read."""
     unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
+    in_scene: bool = False
+    """The game's own script has it act or speak."""
+    news: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_NEWS))
+    """What happened since it was last spoken to, in sentences; the oldest goes first."""
+
+    def take_news(self) -> tuple[str, ...]:
+        """What it is to be told now, once."""
+        news = tuple(self.news)
+        self.news.clear()
+        return news
 
     def standing(self) -> NpcState:
         """Its state now: what was said to it counts at once."""
@@ -51,7 +70,7 @@ class Member:
             self.state = apply_transition(self.state, turn.decision.signal)
             if heard_text:
                 self.state = apply_transition(self.state, turn.decision.action)
-        if turn.line.by_player or heard_text:
+        if turn.line.by_player or heard_text or turn.deeds:
             self.history.append(_exchange(turn, heard_text))
 
 
@@ -89,7 +108,42 @@ class Cast:
                 if member.memory and not member.memory.done():
                     member.forced.append(message.state)
         self._members[message.npc_id] = member
-        member.state = _with_conditions(member.state, message.conditions)
+        if message.conditions:
+            fight, quest = message.conditions.combat_active, message.conditions.quest_active
+            member.state = _with_conditions(member.state, fight, quest)
+            if message.conditions.in_scene is not None:
+                member.in_scene = message.conditions.in_scene
+
+    def happened(self, event: GameEvent) -> None:
+        """Let those concerned know; who fights or is on a quest is in a condition for it."""
+        for member in self._concerned(event.npc_ids):
+            if event.text:
+                member.news.append(event.text)
+            if event.npc_ids is not None:
+                fight, quest = _CONDITIONS.get(event.kind, (None, None))
+                member.state = _with_conditions(member.state, fight, quest)
+
+    def _concerned(self, npc_ids: Sequence[str] | None) -> list[Member]:
+        if npc_ids is None:
+            return list(self._members.values())
+        return [member for npc_id in npc_ids if (member := self._members.get(npc_id))]
+
+    async def load(self, playthrough: str) -> int:
+        """Another save is the present: every NPC stays, and remembers what is stored. How many there are."""
+        self._playthrough = playthrough
+        self._leaving.clear()
+        for npc_id, old in list(self._members.items()):
+            member = Member(old.npc, NpcState(), deque(maxlen=old.history.maxlen), in_scene=old.in_scene)
+            member.memory = asyncio.create_task(self._remember(member, None, force=False))
+            self._members[npc_id] = member
+        memories = [member.memory for member in self._members.values() if member.memory]
+        if memories:
+            await asyncio.wait(memories)
+        return len(self._members)
+
+    def names(self, npc_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Name and id of those that are known."""
+        return [(member.npc.name, npc_id) for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
     def leave(self, npc_id: str) -> None:
         """Forget an NPC as soon as its last turn is recorded; it may come back before."""
@@ -122,7 +176,7 @@ class Cast:
 
 
 def _exchange(turn: RunningTurn, heard_text: str) -> Exchange:
-    return Exchange(turn.line.text if turn.line.by_player else "", heard_text)
+    return Exchange(turn.line.text if turn.line.by_player else "", heard_text, tuple(turn.deeds))
 
 
 def _seeded(state: NpcState, seed: NpcSeed) -> NpcState:
@@ -133,10 +187,7 @@ def _seeded(state: NpcState, seed: NpcSeed) -> NpcState:
     return replace(seeded, relationship=given["relationship"]) if "relationship" in given else seeded
 
 
-def _with_conditions(state: NpcState, conditions: Conditions | None) -> NpcState:
-    if conditions is None:
-        return state
-    fight, quest = conditions.combat_active, conditions.quest_active
+def _with_conditions(state: NpcState, fight: bool | None, quest: bool | None) -> NpcState:
     return replace(
         state,
         combat_active=state.combat_active if fight is None else fight,

@@ -32,6 +32,9 @@ class Server(Section):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on; stay on loopback.")
     port: int = Field(default=8765, ge=0, le=65535, description="The WebSocket's port; 0 picks a free one.")
+    http_port: int | None = Field(
+        default=8001, ge=0, le=65535, description="For games without WebSocket; 0 picks a free one, null = none."
+    )
     auth: Literal["none"] = Field(default="none", description="Who may connect: any program on this machine.")
 
 
@@ -70,6 +73,8 @@ class Speech(Section):
     max_queue_size: int = Field(
         default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait."
     )
+    folder: str = Field(default="", description="Where speech goes that games play as files; empty: nowhere.")
+    files: int = Field(default=32, ge=4, le=999, description="How many files, before the oldest is written over.")
 
 
 class MindParts(Section):
@@ -132,7 +137,7 @@ class Config(Section):
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """Read and check a file; raises ConfigError that names line, key and remedy.
 
-    RFSN_HOST, RFSN_PORT and RFSN_LOG_LEVEL of `environment` (default: the process's) take precedence.
+    RFSN_HOST, RFSN_PORT, RFSN_HTTP_PORT and RFSN_LOG_LEVEL of `environment` (default: ours) take precedence.
     """
     try:
         text = path.read_bytes()
@@ -262,6 +267,7 @@ def _apply(environment: Mapping[str, str], document: dict[str, Any]) -> dict[tup
     for variable, (section, key) in {
         "RFSN_HOST": ("server", "host"),
         "RFSN_PORT": ("server", "port"),
+        "RFSN_HTTP_PORT": ("server", "http_port"),
         "RFSN_LOG_LEVEL": ("log", "level"),
     }.items():
         if value := environment.get(variable):

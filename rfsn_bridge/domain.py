@@ -101,11 +101,27 @@ NoticeLevel = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What an NPC did in the game, or tried to: the outcome of one game action.
+
+    `target` is an `npc_id` or "player"; `message` the game's reason why it was not done.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    status: Literal["applied", "rejected", "failed"]
+    target: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """What the player said and what was heard of the reply; empty text where nothing was."""
 
     player_text: str
     npc_text: str
+    deeds: tuple[Deed, ...] = ()
+    """What the NPC did with its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +244,31 @@ class Decision:
     reasons: tuple[str, ...]
 
 
+# --- What an NPC can do in the game ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GameAction:
+    """Something an NPC can do in the game, as its adapter registered it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """JSON Schema of an object."""
+    requires_target: bool = False
+    when: frozenset[Action] | None = None
+    """The decisions it may go with; None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """A game action with its arguments, valid under its schema. `target` is an `npc_id` or "player"."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    target: str | None = None
+
+
 # --- What the LLM is asked and answers ------------------------------------------------------------
 
 
@@ -342,5 +383,7 @@ class Turn:
     state: NpcState
     decision: Decision | None
     hearers: tuple[str, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+    """What the NPC did in the game, as the game reported it."""
     started_at: float = 0.0
     """Wall-clock seconds since the epoch, for people; nothing is ordered by it."""

@@ -1,24 +1,33 @@
 """One connected game: its NPCs, its turns, what it watches. It outlives a connection by the resume grace."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rfsn_bridge.cast import Cast, Member
-from rfsn_bridge.domain import Situation, Turn, TurnStatus
+from rfsn_bridge.deeds import ANSWER_S, Deeds
+from rfsn_bridge.domain import ActionCall, Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
-from rfsn_bridge.memory.heard import Hearing
+from rfsn_bridge.memory.heard import Hearing, PlayingTime
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.mind.game_actions import named_targets
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
+    ActionResult,
+    ActionsRegister,
+    ActionsUnregister,
     Audio,
     ClientMessage,
     FromClient,
+    GameEvent,
+    GamePaused,
+    GameStarted,
     Identify,
     Interrupt,
     Metrics,
@@ -30,6 +39,9 @@ from rfsn_bridge.protocol.messages import (
     Ping,
     PlayerLine,
     Pong,
+    Positions,
+    SaveCreated,
+    SaveLoaded,
     SpeechReport,
     StateView,
     Subscribe,
@@ -38,14 +50,17 @@ from rfsn_bridge.protocol.messages import (
     Unsubscribe,
 )
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
+from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.turn import Line, RunningTurn
+from rfsn_bridge.turn import Delivery, Line, RunningTurn
 
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
 _PAST_TURNS = 256
 _METRICS_EVERY_S = 0.5
+
+AudioMode = Literal["binary", "file", "daemon", "none"]
 
 
 class Connection(Protocol):
@@ -76,7 +91,14 @@ class Game:
         self.connection: Connection | None = None
         self._bridge = bridge
         self._clock = clock
-        self._cast = Cast(session.identify.playthrough, bridge.store, self._warn_of_memory)
+        self.playthrough = session.identify.playthrough
+        self._playing = PlayingTime(clock)
+        self._cast = Cast(self.playthrough, bridge.store, self._warn_of_memory)
+        self._repertoire = Repertoire()
+        self._deeds = Deeds()
+        self._forgotten: set[str] = set()
+        """Turns that a loaded save has undone."""
+        self._loads: set[asyncio.Task[None]] = set()
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
@@ -85,13 +107,18 @@ class Game:
         self._watching: asyncio.Task[None] | None = None
 
     @property
-    def playthrough(self) -> str:
-        return self.session.identify.playthrough
+    def audio(self) -> AudioMode:
+        """How speech comes to this client, which may be less than it can take."""
+        wanted, snapshot = self.session.identify.capabilities.audio, self._bridge.snapshot
+        if snapshot.voice is None:
+            return "none"
+        if wanted == "binary" or (wanted == "file" and snapshot.wave_files):
+            return wanted
+        return "none"
 
     @property
-    def audio(self) -> bool:
-        """Whether speech goes to this client."""
-        return self.session.identify.capabilities.audio == "binary" and self._bridge.snapshot.voice is not None
+    def paused(self) -> bool:
+        return self._playing.paused
 
     # --- In
 
@@ -116,7 +143,36 @@ class Game:
         match message:
             case NpcUpdate():
                 self._cast.update(message, self._bridge.snapshot.config.memory.recent_turns)
+                if self._cast.get(message.npc_id).in_scene:
+                    self._interrupt_npc(message.npc_id)
                 self._done(message)
+            case GameEvent():
+                self._cast.happened(message)
+                if message.kind == "death":
+                    for npc_id in message.npc_ids or ():
+                        self._interrupt_npc(npc_id)
+                self._done(message)
+            case GamePaused():
+                self._playing.pause(paused=message.paused)
+                for reported in self._reported.values():
+                    reported.set()
+                self._done(message)
+            case Positions():  # daemon-played speech will need them
+                self._done(message)
+            case ActionsRegister():
+                self._repertoire.register(message)
+                self._done(message)
+            case ActionsUnregister():
+                self._repertoire.unregister(message)
+                self._done(message)
+            case ActionResult():
+                if turn := self._deeds.answer(message):
+                    self._reported[turn.turn_id].set()
+                self._done(message)
+            case SaveCreated():
+                self._done(message)
+            case GameStarted() | SaveLoaded():
+                self._load(message)
             case NpcGone():
                 for npc_id in message.npc_ids:
                     self._interrupt_npc(npc_id)
@@ -154,6 +210,9 @@ class Game:
     def send_frame(self, turn_id: str, frame: AudioFrame) -> None:
         self._write(self.session.frame(turn_id, frame))
 
+    def request_action(self, turn: RunningTurn, call: ActionCall) -> None:
+        self.send(self._deeds.ask(turn, call))
+
     def _done(self, request: FromClient, data: dict[str, object] | None = None) -> None:
         if text := self.session.answer(request, data):
             self._write(text)
@@ -166,6 +225,9 @@ class Game:
 
     def _start_turn(self, message: PlayerLine | NpcPrompt) -> None:
         member = self._cast.get(message.npc_id)
+        if member.in_scene:
+            hint = "wait until the scene ends"
+            raise ProtocolError("unavailable", f"{member.npc.name} is in a scene of the game's own", hint)
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
         self._interrupt_npc(message.npc_id)
@@ -175,12 +237,19 @@ class Game:
             text=message.text,
             by_player=isinstance(message, PlayerLine),
             hearers=tuple(message.hearers),
-            situation=Situation(context.location, context.time_of_day, context.weather, tuple(context.events)),
+            situation=Situation(
+                context.location,
+                context.time_of_day,
+                context.weather,
+                (*member.take_news(), *context.events),
+            ),
             re=message.id,
+            repertoire=self._repertoire.of(message.npc_id),
+            targets=named_targets(self._cast.names(message.hearers)),
         )
         self._turn_count += 1
         turn_id = f"{self.session.session_id}.{self._turn_count}"
-        reports = self.session.identify.capabilities.reports
+        delivery = self._delivery
         turn = RunningTurn(
             turn_id,
             self._turn_count,
@@ -188,13 +257,27 @@ class Game:
             self._bridge.snapshot,
             self,
             self._bridge.meter,
-            speaks=self.audio,
-            hearing=(Hearing.REPORTED if reports else Hearing.PLAYED) if self.audio else Hearing.SHOWN,
+            delivery=delivery,
+            hearing=self._hearing(delivery),
             clock=self._clock,
+            playing=self._playing,
         )
         self._turns[turn_id] = member.unrecorded[turn_id] = turn
         self._reported[turn_id] = asyncio.Event()
         self._tasks[turn_id] = asyncio.create_task(self._live(turn, member), name=f"turn {turn_id}")
+
+    @property
+    def _delivery(self) -> Delivery:
+        if self.audio == "none":
+            return Delivery.PACED if self.session.identify.capabilities.visemes else Delivery.SHOWN
+        return Delivery.FILES if self.audio == "file" else Delivery.FRAMES
+
+    def _hearing(self, delivery: Delivery) -> Hearing:
+        if delivery is Delivery.SHOWN:
+            return Hearing.SHOWN
+        if self.session.identify.capabilities.reports:
+            return Hearing.REPORTED
+        return Hearing.SHOWN if delivery is Delivery.PACED else Hearing.PLAYED
 
     async def _live(self, turn: RunningTurn, member: Member) -> None:
         """A turn's whole life: produced, heard, recorded."""
@@ -204,9 +287,12 @@ class Game:
             await turn.over.wait()
             produced.cancel()  # does nothing where it has ended by itself
             await asyncio.wait([produced])
-            await self._until_heard(turn)
-            await self._record(turn, member, started_at)
+            await self._until_known(turn)
+            if turn.turn_id not in self._forgotten:
+                await self._record(turn, member, started_at)
         finally:
+            self._deeds.give_up(turn)
+            self._forgotten.discard(turn.turn_id)
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
             self._cast.settle(member, turn.turn_id)
@@ -219,24 +305,31 @@ class Game:
         try:
             if member.memory:
                 await asyncio.shield(member.memory)
-            history = member.remembered(turn, self._clock())
+            history = member.remembered(turn, self._playing())
             await turn.run(member.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
         finally:
             turn.interrupt()  # whatever happened, it is over
 
-    async def _until_heard(self, turn: RunningTurn) -> None:
-        deadline = turn.heard.finished(self._clock(), interrupted=turn.status is TurnStatus.INTERRUPTED)
+    async def _until_known(self, turn: RunningTurn) -> None:
+        """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
+        now = self._playing()
+        heard_by = turn.heard.finished(now, interrupted=turn.status is TurnStatus.INTERRUPTED)
         reported = self._reported[turn.turn_id]
-        while not turn.heard.settled and (left := deadline - self._clock()) > 0:
-            reported.clear()
-            try:
-                await asyncio.wait_for(reported.wait(), left)
-            except TimeoutError:
+        while turn.turn_id not in self._forgotten:
+            overdue_at = max(
+                0.0 if turn.heard.settled else heard_by, now + ANSWER_S if self._deeds.waiting(turn) else 0.0
+            )
+            left = overdue_at - self._playing()
+            if left <= 0:
                 break
+            reported.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reported.wait(), None if self.paused else left)
 
     async def _record(self, turn: RunningTurn, member: Member, started_at: float) -> None:
         """Take what was heard into memory, and say so once it is on disk."""
-        heard_text, through = turn.heard.result(self._clock())
+        heard_text, through = turn.heard.result(self._playing())
+        self._deeds.give_up(turn)
         member.take_in(turn, heard_text)
         record = Turn(
             turn_id=turn.turn_id,
@@ -250,6 +343,7 @@ class Game:
             state=member.state,
             decision=turn.decision,
             hearers=turn.line.hearers,
+            deeds=tuple(turn.deeds),
             started_at=started_at,
         )
         try:
@@ -277,13 +371,31 @@ class Game:
             if message.turn_id in self._past:
                 return  # it came after its deadline
             raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
-        if not turn.heard.report(message.seq, message.status, message.heard_ms, self._clock()):
+        if not turn.heard.report(message.seq, message.status, message.heard_ms, self._playing()):
             raise ProtocolError(
                 "invalid_value", f"turn {message.turn_id!r} has no sentence {message.seq}", field="seq"
             )
         if message.status != "started":
             self.session.forget_audio(message.turn_id, message.seq)
         self._reported[message.turn_id].set()
+
+    # --- Saves
+
+    def _load(self, message: GameStarted | SaveLoaded) -> None:
+        """Another point of a playthrough is the present; what was under way has not happened."""
+        self.playthrough = message.playthrough
+        undone = len(self._turns)
+        for turn in list(self._turns.values()):
+            self._forgotten.add(turn.turn_id)
+            turn.interrupt()
+            self._reported[turn.turn_id].set()
+        task = asyncio.create_task(self._loaded(message, undone))
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+
+    async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
+        npcs = await self._cast.load(message.playthrough)
+        self._done(message, {"npcs": npcs, "turns_forgotten": undone})
 
     # --- Interruption
 
@@ -341,9 +453,12 @@ class Game:
     async def end(self) -> None:
         """Interrupt every turn and wait until what was heard of them is recorded."""
         self._unsubscribe()
+        for load in self._loads:
+            load.cancel()
         for turn in list(self._turns.values()):
             turn.interrupt()
-            turn.heard.abandon(self._clock())
+            turn.heard.abandon(self._playing())
+            self._deeds.give_up(turn)
             self._reported[turn.turn_id].set()
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)

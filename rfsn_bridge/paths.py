@@ -13,6 +13,8 @@ builtin_plugins = _ROOT / "plugins"
 catalogue = _ROOT / "models" / "catalogue.yaml"
 default_config = _ROOT / "config.yaml"
 benchmarks = _ROOT / "benchmarks"
+game_adapters = _ROOT / "game_adapters"
+pages = _PACKAGE / "pages"
 
 
 def data_folder(override: str | os.PathLike[str] | None = None) -> Path:

@@ -2,23 +2,24 @@
 
 import asyncio
 import errno
-import ipaddress
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from rfsn_bridge import paths
 from rfsn_bridge.bridge import Bridge
 from rfsn_bridge.errors import PortTaken, ProtocolError
+from rfsn_bridge.loopback import REFUSAL, is_local
 from rfsn_bridge.protocol.messages import SUBPROTOCOL
 from rfsn_bridge.protocol.session import Close, Handshake, Reply, encode
 
@@ -28,7 +29,12 @@ _IDENTIFY_S = 5.0
 _WRITE_S = 5.0
 _MAX_QUEUED_BYTES = 4 * 1024 * 1024
 _TRY_AGAIN_LATER = 1013
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[a-z0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
+_PAGES = {"/game": "game.html", "/game/game.js": "game.js", "/game/game.css": "game.css"}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,13 @@ class _Door:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
+        self._pages = {name: paths.pages / file for name, file in _PAGES.items()}
 
     def answer_get(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a plain GET; None lets a WebSocket open."""
         port = connection.local_address[1]
         if not is_local(request.headers.get_all("Host"), request.headers.get_all("Origin"), port):
-            return connection.respond(HTTPStatus.FORBIDDEN, "this page or host name may not talk to rfsn-bridge\n")
+            return connection.respond(HTTPStatus.FORBIDDEN, REFUSAL)
         path = request.path.partition("?")[0]
         if path == "/ws":
             return None
@@ -110,6 +117,8 @@ class _Door:
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = "application/json"
             return response
+        if page := self._pages.get(path):
+            return _page(connection, page)
         return connection.respond(
             HTTPStatus.NOT_FOUND, "nothing here; games connect to /ws, GET /health tells how it is\n"
         )
@@ -145,6 +154,24 @@ class _Door:
                 game.receive(frame)
         finally:
             self._bridge.leave(game, connection)
+
+
+def _page(connection: ServerConnection, file: Path) -> Response:
+    response = connection.respond(HTTPStatus.OK, "")
+    response.body = file.read_bytes()
+    host, port = connection.local_address[:2]
+    own = f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port} ws://localhost:{port}"
+    for name, value in {
+        "Content-Type": _TYPES[file.suffix],
+        "Content-Length": str(len(response.body)),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"connect-src 'self' {own}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    }.items():
+        del response.headers[name]
+        response.headers[name] = value
+    return response
 
 
 class _Outgoing:
@@ -194,29 +221,3 @@ class _Outgoing:
                 return
             self._news.clear()
             await self._news.wait()
-
-
-def is_local(hosts: Sequence[str], origins: Sequence[str], port: int) -> bool:
-    """Whether a request with these headers may come in: a Host that no DNS name can fake, and no page but our own.
-
-    A foreign page that rebinds its DNS name to this machine still sends that name as Host.
-    """
-    if len(hosts) != 1 or not _is_address(hosts[0]):
-        return False
-    own = {f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
-    return all(origin in own for origin in origins)
-
-
-def _is_address(host: str) -> bool:
-    """Whether a Host header names an address, with or without a port, or localhost."""
-    parts = _HOST.fullmatch(host)
-    if parts is None:
-        return False
-    name = parts["v6"] or parts["name"]
-    if name == "localhost":
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

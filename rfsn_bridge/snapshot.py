@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.registry import Registration, Registry
 from rfsn_bridge.speech.queue import SpeechQueue
 from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
+from rfsn_bridge.speech.wave_files import WaveFiles
 
 NO_VOICE = "none"
 
@@ -27,6 +29,8 @@ class Snapshot:
     llm: LLMBackend
     voice: VoiceProcess | None
     speech_queue: SpeechQueue
+    wave_files: WaveFiles | None
+    """Where speech goes for games that play files; None where the config names no folder."""
     mind: Mind
 
 
@@ -41,6 +45,7 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
         ),
         voice=_voice(config, registry, services) if tts.engine != NO_VOICE else None,
         speech_queue=SpeechQueue(config.speech.max_queue_size),
+        wave_files=_wave_files(config, services),
         mind=Mind(
             classifier=_mind_part(registry, "classifier", mind.classifier, config, services),
             scorer=_mind_part(registry, "scorer", mind.scorer, config, services),
@@ -48,6 +53,11 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
             learner=_mind_part(registry, "learner", mind.learner, config, services),
         ),
     )
+
+
+def _wave_files(config: Config, services: Services) -> WaveFiles | None:
+    folder = config.speech.folder
+    return WaveFiles(services.data / Path(folder).expanduser(), config.speech.files) if folder else None
 
 
 def _mind_part(registry: Registry, kind: str, name: str, config: Config, services: Services) -> Any:

@@ -128,6 +128,8 @@ class RunningDaemon:
     bridge: Bridge
     listening: Listening
     llm: ScriptedLLM
+    http_url: str
+    """Of the HTTP listener, for long poll."""
 
     @property
     def url(self) -> str:
@@ -142,6 +144,8 @@ class Settings:
     voice: bool = False
     limits: Limits = field(default_factory=Limits)
     plugins: Path | None = None
+    port: int = 0
+    http_port: int = 0
 
 
 @asynccontextmanager
@@ -151,6 +155,7 @@ async def running_daemon(
     """Start a real daemon whose language model is `llm` and whose voice is the tone engine, or none."""
     from rfsn_bridge.bridge import Bridge
     from rfsn_bridge.config import Config
+    from rfsn_bridge.http_server import listen_http
     from rfsn_bridge.registry import Plugin, Registration, discover
     from rfsn_bridge.server import listen
 
@@ -168,7 +173,10 @@ async def running_daemon(
         document[section] = {**document.get(section, {}), **values}
     bridge = Bridge(Config.model_validate(document), registry, data, limits=settings.limits)
     try:
-        async with listen(bridge, "127.0.0.1", 0) as listening:
-            yield RunningDaemon(bridge, listening, llm)
+        async with (
+            listen(bridge, "127.0.0.1", settings.port) as listening,
+            listen_http(bridge, "127.0.0.1", settings.http_port) as http_url,
+        ):
+            yield RunningDaemon(bridge, listening, llm, http_url)
     finally:
         await bridge.aclose()

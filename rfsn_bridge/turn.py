@@ -1,4 +1,4 @@
-"""One turn, told top to bottom: a line comes in, a decision is made, a reply is written, shown and spoken.
+"""One turn, told top to bottom: a line comes in, a decision is made, a reply is written, shown, done and spoken.
 
 Text never waits for speech: each sentence is shown as soon as the splitter has it and queues, within its turn, for
 the voice. Whatever happens, `turn_finished` is sent once, and nothing of the turn's text or audio after it.
@@ -7,16 +7,20 @@ the voice. Whatever happens, `turn_finished` is sent once, and nothing of the tu
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from random import Random
 from typing import Protocol
 
+from rfsn_bridge.acting import added, choose_action, opened
 from rfsn_bridge.domain import (
+    ActionCall,
     AudioChunk,
     Decision,
+    Deed,
     Exchange,
+    GameAction,
     LLMRequest,
     Npc,
     NpcState,
@@ -32,6 +36,7 @@ from rfsn_bridge.domain import (
 )
 from rfsn_bridge.errors import BridgeError, LLMError, VoiceError
 from rfsn_bridge.memory.heard import Heard, Hearing
+from rfsn_bridge.mind import game_actions
 from rfsn_bridge.mind.prompt import build_prompt
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
@@ -55,7 +60,9 @@ from rfsn_bridge.protocol.messages import (
 from rfsn_bridge.snapshot import Snapshot
 from rfsn_bridge.speech.reply import ReplyFilter
 from rfsn_bridge.speech.sentences import SentenceSplitter
-from rfsn_bridge.speech.spoken import SpokenText
+from rfsn_bridge.speech.spoken import SpokenText, reading_ms
+from rfsn_bridge.speech.visemes import visemes
+from rfsn_bridge.speech.voice import VoiceProcess
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +77,18 @@ class Output(Protocol):
     def send(self, message: Numbered) -> None: ...
     def begin_audio(self, audio: Audio, turn_number: int) -> None: ...
     def send_frame(self, turn_id: str, frame: AudioFrame) -> None: ...
+    def request_action(self, turn: "RunningTurn", call: ActionCall) -> None: ...
+
+
+class Delivery(Enum):
+    """How a turn's speech reaches its client."""
+
+    SHOWN = "shown"
+    """Not at all: sentences are shown as they come."""
+    PACED = "paced"
+    """Not at all, but sentences are shown one after another, each for its time, with moving lips."""
+    FRAMES = "frames"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,10 @@ class Line:
     hearers: tuple[str, ...] = ()
     situation: Situation = field(default_factory=Situation)
     re: str | None = None
+    repertoire: tuple[GameAction, ...] = ()
+    """What the NPC can do in the game."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Whom it can do it to: names for the model, and the ids behind them."""
 
 
 class RunningTurn:
@@ -96,10 +119,12 @@ class RunningTurn:
         out: Output,
         meter: Meter,
         *,
-        speaks: bool,
+        delivery: Delivery,
         hearing: Hearing,
         clock: Callable[[], float] = time.monotonic,
+        playing: Callable[[], float] | None = None,
     ) -> None:
+        """`playing` is the clock of what is heard (default: `clock`); it may stand still."""
         self.turn_id = turn_id
         self.number = number
         self.line = line
@@ -107,10 +132,13 @@ class RunningTurn:
         self.heard = Heard(hearing)
         self.decision: Decision | None = None
         self.status: TurnStatus | None = None
+        self.deeds: list[Deed] = []
+        """What came of the actions that were asked for."""
         self._out = out
         self._meter = meter
-        self._speaks = speaks and snapshot.voice is not None
+        self._delivery = delivery
         self._clock = clock
+        self._playing = playing or clock
         self._began = clock()
         self._marks: dict[str, float] = {}
         self._raw = ""
@@ -136,9 +164,12 @@ class RunningTurn:
         """Produce the turn. Cancelling is the same as `interrupt`."""
         try:
             decision = self._decide(state, history, rng)
-            speech = asyncio.create_task(self._speak()) if self._speaks else None
+            aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
+            speech = asyncio.create_task(self._speak()) if aloud else None
             try:
-                await self._write(decision, history)
+                request = self._request(decision, history)
+                await self._write(request)
+                await self._act(decision, request)
                 if speech:
                     await speech
             finally:
@@ -188,12 +219,12 @@ class RunningTurn:
 
     # --- The words
 
-    async def _write(self, decision: Decision, history: Sequence[Exchange]) -> None:
+    async def _write(self, request: LLMRequest) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
         name = self.line.npc.name
         reply, splitter = ReplyFilter(name), SentenceSplitter()
         try:
-            async with _closing(self.snapshot.llm.stream(self._request(decision, history))) as stream:
+            async with opened(self.snapshot.llm, request) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
@@ -261,6 +292,7 @@ class RunningTurn:
         self._mark("first_sentence_ms")
         self._shown.append(before + text)
         self.heard.shown(before + text)
+        duration_ms = self._pace(sentence)
         self._send(
             SentenceSaid(
                 turn_id=self.turn_id,
@@ -269,9 +301,34 @@ class RunningTurn:
                 text=text,
                 ends_sentence=sentence.ends_sentence,
                 latency_ms=round(self._elapsed_ms()),
+                duration_ms=duration_ms,
+                visemes=visemes(text, duration_ms) if duration_ms else None,
             )
         )
         self._waiting.put_nowait(sentence)
+
+    def _pace(self, sentence: Sentence) -> int | None:
+        """How long a client that shows sentences one by one shows this one."""
+        if self._delivery is not Delivery.PACED:
+            return None
+        duration_ms = reading_ms(sentence.text)
+        self.heard.speech_sent(sentence.seq, sentence.seq, self._playing())
+        self.heard.speech_complete(sentence.seq, duration_ms)
+        return duration_ms
+
+    # --- The deeds
+
+    async def _act(self, decision: Decision, written: LLMRequest) -> None:
+        """Have the NPC do what goes with its words, if anything does."""
+        offer = game_actions.offer(self.line.repertoire, decision.action, self.line.targets)
+        if not offer or not self._shown or self._failure:
+            return
+        choice = await choose_action(self.snapshot.llm, written, self.text, offer)
+        self._meter.refused_actions += choice.refused
+        if choice.usage:
+            self._usage = choice.usage if self._usage is None else added(self._usage, choice.usage)
+        if choice.call and self.status is None:
+            self._out.request_action(self, choice.call)
 
     # --- The voice
 
@@ -295,6 +352,9 @@ class RunningTurn:
         if voice is None:
             return
         request = SpeechRequest(text, self.line.npc.voice or tts.voice, tts.speed)
+        if self._delivery is Delivery.FILES:
+            await self._utter_whole(voice, request, seq)
+            return
         held: AudioChunk | None = None
         chunks = samples = 0
         try:
@@ -319,10 +379,38 @@ class RunningTurn:
         self.heard.speech_complete(seq, duration_ms)
         self._send(AudioEnd(turn_id=self.turn_id, seq=seq, duration_ms=duration_ms, chunks=chunks + 1))
 
+    async def _utter_whole(self, voice: VoiceProcess, request: SpeechRequest, seq: int) -> None:
+        """Synthesize one sentence into a file, and tell of it when it can be played."""
+        files = self.snapshot.wave_files
+        if files is None:
+            return
+        async with voice.speak(request) as audio:
+            chunks = [chunk async for chunk in audio]
+        if not chunks:
+            self._drop(seq, "nothing in it can be said")
+            return
+        pcm, sample_rate = [chunk.pcm for chunk in chunks], chunks[0].sample_rate
+        path = await asyncio.to_thread(files.write, pcm, sample_rate, self.line.npc.voice_type)
+        duration_ms = round(1000 * sum(map(len, pcm)) / 2 / sample_rate)
+        self._mark("first_audio_ms")
+        self.heard.speech_sent(seq, seq, self._playing())
+        self.heard.speech_complete(seq, duration_ms)
+        self._send(
+            Audio(
+                turn_id=self.turn_id,
+                seq=seq,
+                through_seq=seq,
+                sample_rate=sample_rate,
+                duration_ms=duration_ms,
+                path=path,
+                visemes=visemes(request.text, duration_ms),
+            )
+        )
+
     def _begin_audio(self, seq: int, sample_rate: int) -> None:
         self._mark("first_audio_ms")
         if self.status is None:
-            self.heard.speech_sent(seq, seq, self._clock())
+            self.heard.speech_sent(seq, seq, self._playing())
             audio = Audio(turn_id=self.turn_id, seq=seq, through_seq=seq, sample_rate=sample_rate)
             self._out.begin_audio(audio, self.number)
 
@@ -379,13 +467,3 @@ class RunningTurn:
         """Note the first time that something happens."""
         if name not in self._marks:
             self._marks[name] = round(self._elapsed_ms(), 3)
-
-
-@asynccontextmanager
-async def _closing(stream: AsyncIterator[TextDelta | Usage]) -> AsyncIterator[AsyncIterator[TextDelta | Usage]]:
-    """Close a backend's stream at the end of the block; a plain iterator has nothing to close."""
-    try:
-        yield stream
-    finally:
-        if close := getattr(stream, "aclose", None):
-            await close()

@@ -115,7 +115,18 @@ class DaemonProcess:
 
 @contextmanager
 def daemon_process(folder: Path, *arguments: str, config: str = CONFIG) -> Iterator[DaemonProcess]:
-    told = ("run", "--port", "0", "--config", write_config(folder, config), "--data", folder / "data", *arguments)
+    told = (
+        "run",
+        "--port",
+        "0",
+        "--http-port",
+        "0",
+        "--config",
+        write_config(folder, config),
+        "--data",
+        folder / "data",
+        *arguments,
+    )
     process = subprocess.Popen(
         command(*told), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     )

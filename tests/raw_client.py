@@ -105,6 +105,7 @@ async def raw_client(
     *,
     audio: str = "none",
     reports: bool = False,
+    visemes: bool = False,
     playthrough: str = "default",
     resume: dict[str, Any] | None = None,
 ) -> AsyncIterator[RawClient]:
@@ -116,7 +117,7 @@ async def raw_client(
             "type": "identify",
             "protocol": "1",
             "client": {"name": "test"},
-            "capabilities": {"audio": audio, "reports": reports},
+            "capabilities": {"audio": audio, "reports": reports, "visemes": visemes},
             "playthrough": playthrough,
         }
         if resume:

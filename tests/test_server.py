@@ -15,9 +15,10 @@ from raw_client import PATIENCE_S, RawClient, daemon_and_client, raw_client
 
 from rfsn_bridge import __version__, server
 from rfsn_bridge.errors import PortTaken
+from rfsn_bridge.loopback import is_local
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import Limits
-from rfsn_bridge.server import is_local, listen
+from rfsn_bridge.server import listen
 from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, Settings, running_daemon
 
 VOICE = Settings(voice=True, config={"tts": {"options": {"tone": {"ms_per_character": 10, "chunk_ms": 50}}}})

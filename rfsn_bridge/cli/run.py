@@ -16,9 +16,12 @@ from pathlib import Path
 from rfsn_bridge import paths, registry
 from rfsn_bridge.bridge import Bridge
 from rfsn_bridge.cli import settings
-from rfsn_bridge.config import Config
-from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.config import Config, Server
+from rfsn_bridge.errors import BridgeError, PortTaken
+from rfsn_bridge.http_server import listen_http
 from rfsn_bridge.server import Listening, listen
+
+log = logging.getLogger(__name__)
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,6 +34,9 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     settings.add_options(run)
     run.add_argument("--host", help="address to listen on (default: server.host)")
     run.add_argument("--port", type=_port, help="port to listen on, 0 for a free one (default: server.port)")
+    run.add_argument(
+        "--http-port", type=_port, help="port for games without WebSocket (default: server.http_port)"
+    )
     run.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="(default: log.level)")
     run.add_argument(
         "--until-stdin-closes", action="store_true", help="also end with the program that holds our standard input"
@@ -46,12 +52,15 @@ def main(args: argparse.Namespace) -> int:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     host = args.host or config.server.host
     port = config.server.port if args.port is None else args.port
+    http_port = config.server.http_port if args.http_port is None else args.http_port
+    server = config.server.model_copy(update={"host": host, "port": port, "http_port": http_port})
+    config = config.model_copy(update={"server": server})
     data = paths.data_folder(args.data)
-    asyncio.run(_serve(config, folder, data, host, port, watch_stdin=args.until_stdin_closes))
+    asyncio.run(_serve(config, folder, data, watch_stdin=args.until_stdin_closes))
     return 0
 
 
-async def _serve(config: Config, folder: Path, data: Path, host: str, port: int, *, watch_stdin: bool) -> None:
+async def _serve(config: Config, folder: Path, data: Path, *, watch_stdin: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     if watch_stdin:
@@ -59,7 +68,7 @@ async def _serve(config: Config, folder: Path, data: Path, host: str, port: int,
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task instead
             loop.add_signal_handler(name, stop.set)
-    async with daemon(config, folder, data, host, port) as listening:
+    async with daemon(config, folder, data) as listening:
         gc.collect()
         gc.freeze()  # what lives as long as the daemon need not be walked by every collection
         print(f"listening on {listening.url}", flush=True)
@@ -67,19 +76,36 @@ async def _serve(config: Config, folder: Path, data: Path, host: str, port: int,
 
 
 @asynccontextmanager
-async def daemon(config: Config, folder: Path, data: Path, host: str, port: int) -> AsyncIterator[Listening]:
+async def daemon(config: Config, folder: Path, data: Path) -> AsyncIterator[Listening]:
     """A daemon in this process, whole, until the block ends."""
     _make_folder(data)
+    server = config.server
     plugins = registry.discover(folder / config.plugins.folder, config.plugins.disabled)
     bridge = Bridge(config, plugins, data)
     try:
-        async with listen(bridge, host, port) as listening:
+        async with listen(bridge, server.host, server.port) as listening, _http(bridge, server):
             try:
                 yield listening
             finally:
                 await bridge.aclose()  # while clients can still be told how their turns end
     finally:
         await bridge.aclose()
+
+
+@asynccontextmanager
+async def _http(bridge: Bridge, server: Server) -> AsyncIterator[None]:
+    """The HTTP listener beside the WebSocket; most games do without it, so a taken port is no reason to stop."""
+    if server.http_port is None:
+        yield
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            url = await stack.enter_async_context(listen_http(bridge, server.host, server.http_port))
+        except PortTaken as error:
+            bridge.notice("warning", "http_unavailable", error.message, error.hint)
+        else:
+            log.info("listening on %s for games without WebSocket", url)
+        yield
 
 
 def _at_end_of_stdin(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:

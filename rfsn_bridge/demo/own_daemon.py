@@ -22,7 +22,18 @@ async def own_daemon(config: Path, data: Path, log: Path) -> AsyncIterator[str]:
     We hold its standard input: that pipe's end stops it, even where we are killed.
     """
     command = [sys.executable, "-P", "-m", "rfsn_bridge", "run", "--until-stdin-closes"]
-    command += ["--host", "127.0.0.1", "--port", "0", "--config", str(config), "--data", str(data)]
+    command += [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--http-port",
+        "0",
+        "--config",
+        str(config),
+        "--data",
+        str(data),
+    ]
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, **_apart()

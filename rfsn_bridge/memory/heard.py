@@ -2,9 +2,10 @@
 
 A client that sends reports is believed. Without reports, a sentence is heard while its playing time passes, one
 after the other from when its speech was sent. Without speech, a sentence is heard when it is shown. Times are
-monotonic seconds, passed in.
+seconds of playing time, passed in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,30 @@ _CHARACTERS_PER_S = 17.2
 """How fast Kokoro speaks English at speed 1; stands in for a duration that is not known yet."""
 _REPORT_GRACE_S = 10.0
 _ABORT_GRACE_S = 2.0
+
+
+class PlayingTime:
+    """A clock in seconds that stands still while the game is paused: nothing is heard then."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._paused_at: float | None = None
+        self._lost = 0.0
+
+    @property
+    def paused(self) -> bool:
+        return self._paused_at is not None
+
+    def __call__(self) -> float:
+        return (self._clock() if self._paused_at is None else self._paused_at) - self._lost
+
+    def pause(self, *, paused: bool) -> None:
+        """Stop, or go on; neither is done twice."""
+        if paused and self._paused_at is None:
+            self._paused_at = self._clock()
+        elif not paused and self._paused_at is not None:
+            self._lost += self._clock() - self._paused_at
+            self._paused_at = None
 
 
 class Hearing(Enum):

@@ -11,11 +11,11 @@ import os
 import re
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rfsn_bridge.domain import Exchange, Mood, NpcState, Relationship, Turn
+from rfsn_bridge.domain import Deed, Exchange, Mood, NpcState, Relationship, Turn
 from rfsn_bridge.errors import BridgeError
 
 _TAIL_BYTES = 256 * 1024
@@ -88,7 +88,9 @@ def _parse(line: bytes) -> tuple[Exchange, NpcState] | None:
     """What is recalled of a turn; None for a line that a crash cut short, or that is none of ours."""
     try:
         turn: dict[str, Any] = json.loads(line)
-        return Exchange(turn["player_text"], turn["heard_text"]), _state(turn["state"])
+        heard = Exchange(turn["player_text"], turn["heard_text"])
+        deeds = tuple(Deed(**deed) for deed in turn.get("deeds", ()))  # absent in files of earlier versions
+        return replace(heard, deeds=deeds), _state(turn["state"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

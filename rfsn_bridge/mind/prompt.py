@@ -8,7 +8,18 @@ way in every word that it has not seen answered before. docs/small-models.md sho
 
 from collections.abc import Callable, Sequence
 
-from rfsn_bridge.domain import Action, Decision, Exchange, Message, Mood, Npc, NpcState, Relationship, Situation
+from rfsn_bridge.domain import (
+    Action,
+    Decision,
+    Deed,
+    Exchange,
+    Message,
+    Mood,
+    Npc,
+    NpcState,
+    Relationship,
+    Situation,
+)
 
 _RULES = "You answer in one or two short sentences. What stands in (brackets) is what you do; never say it."
 _INSTRUCTIONS = {
@@ -103,6 +114,14 @@ def _state_in_words(state: NpcState) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _in_words(deed: Deed) -> str:
+    """What the NPC did, as a note to it: what the game refused must not be believed done."""
+    what = ", ".join([deed.name.replace("_", " "), *(str(value) for value in deed.arguments.values())])
+    if deed.status == "applied":
+        return f"(You did: {what}.)"
+    return f"(You could not: {what}{f'; {_ended(deed.message)}' if deed.message else '.'})"
+
+
 def _cost(count_tokens: Callable[[str], int]) -> Callable[[Exchange], int]:
     return lambda exchange: count_tokens(exchange.player_text) + count_tokens(exchange.npc_text)
 
@@ -119,5 +138,6 @@ def _alternating(exchanges: Sequence[Exchange], last: str) -> list[Message]:
             unanswered = []
         elif exchange.player_text:
             unanswered.append(exchange.player_text)
+        unanswered += map(_in_words, exchange.deeds)
     messages.append(Message("user", "\n".join([*unanswered, last])))
     return messages

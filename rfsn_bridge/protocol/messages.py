@@ -22,6 +22,12 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 Seq = Annotated[int, Field(ge=0, le=65535)]
 Priority = Literal["low", "medium", "high", "critical"]
 Position = tuple[float, float, float]
+Playthrough = Annotated[str, Field(min_length=1, max_length=128, description="Keeps two games' memories apart.")]
+SaveId = Annotated[str, Field(min_length=1, max_length=128)]
+GameTime = Annotated[float, Field(ge=0, description="The game's own days.")]
+ActionName = Annotated[str, Field(min_length=1, max_length=64)]
+Visemes = list[tuple[int, int, float]]
+"""`[t_ms, morph, weight]`: at `t_ms` of the sentence the morph (0 to 15) moves to the weight (0 to 1)."""
 
 ErrorCode = Literal[
     "bad_json",
@@ -71,8 +77,13 @@ class Capabilities(Part):
         default="none",
         description="How it wants to get speech: frames on this socket, files, played by us, or not at all.",
     )
-    visemes: bool = Field(default=False, description="It moves lips.")
-    reports: bool = Field(default=False, description="It sends `speech_report`.")
+    visemes: bool = Field(
+        default=False,
+        description="It moves lips. Without audio, it then shows each sentence for its `duration_ms`.",
+    )
+    reports: bool = Field(
+        default=False, description="It sends `speech_report`, of speech or of subtitles that it shows one by one."
+    )
 
 
 class Resume(Part):
@@ -90,9 +101,7 @@ class Identify(FromClient):
     client: ClientInfo
     token: Annotated[str, Field(max_length=256)] | None = None
     capabilities: Capabilities = Capabilities()
-    playthrough: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        default="default", description="Keeps the memories of two games apart."
-    )
+    playthrough: Playthrough = "default"
     resume: Resume | None = None
 
 
@@ -111,6 +120,10 @@ class Conditions(Part):
 
     combat_active: bool | None = None
     quest_active: bool | None = None
+    weapon_drawn: bool | None = None
+    in_scene: bool | None = Field(
+        default=None, description="The game's own script has it act or speak: it is not to be talked over."
+    )
 
 
 class Example(Part):
@@ -142,6 +155,132 @@ class NpcGone(FromClient):
 
     type: Literal["npc_gone"] = "npc_gone"
     npc_ids: Annotated[list[NpcId], Field(max_length=256)]
+
+
+class Listener(Part):
+    """Where the player's ears are; game units, x y z."""
+
+    position: Position
+    forward: Position
+
+
+class Positions(FromClient):
+    """Where everybody is, in one message: while somebody speaks, a few times a second."""
+
+    type: Literal["positions"] = "positions"
+    listener: Listener | None = None
+    npcs: Annotated[dict[NpcId, Position], Field(max_length=256)] = {}
+
+
+EventKind = Literal[
+    "combat_started",
+    "combat_ended",
+    "quest_started",
+    "quest_updated",
+    "quest_ended",
+    "location_changed",
+    "hit",
+    "aided",
+    "death",
+    "item_given",
+    "witnessed",
+    "custom",
+]
+
+
+class GameEvent(FromClient):
+    """Something happened. `text` is one sentence that the NPCs concerned may be told with the next line."""
+
+    type: Literal["game_event"] = "game_event"
+    kind: EventKind
+    npc_ids: Annotated[list[NpcId], Field(max_length=256)] | None = Field(
+        default=None, description="Whom it concerns; absent: everybody."
+    )
+    text: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    data: Annotated[dict[str, Any], Field(max_length=32)] | None = None
+    game_time: GameTime | None = None
+
+
+class GamePaused(FromClient):
+    """The game stands still, or goes on. Meanwhile nothing is heard, and a lost connection may take an hour."""
+
+    type: Literal["game_paused"] = "game_paused"
+    paused: bool
+
+
+class GameAction(Part):
+    """Something an NPC can do in the game."""
+
+    name: ActionName
+    description: Annotated[str, Field(min_length=1, max_length=300)] = Field(
+        description="What it does, for the language model."
+    )
+    parameters: dict[str, Any] | None = Field(
+        default=None, description="JSON Schema of an object, without `$ref` and `pattern`; at most 4 kB."
+    )
+    requires_target: bool = Field(default=False, description="It is done to somebody: the player or a hearer.")
+    when: Annotated[list[Action], Field(min_length=1, max_length=len(Action))] | None = Field(
+        default=None, description="The decisions it may go with; absent: any."
+    )
+
+
+class ActionsRegister(FromClient):
+    """These NPCs can do this from now on; a name that was registered before is replaced."""
+
+    type: Literal["actions_register"] = "actions_register"
+    npc_ids: Annotated[list[NpcId], Field(max_length=256)] | None = Field(
+        default=None, description="Who can; absent: everybody."
+    )
+    actions: Annotated[list[GameAction], Field(min_length=1, max_length=64)]
+
+
+class ActionsUnregister(FromClient):
+    """These NPCs can no longer do this. A request that is under way may still come."""
+
+    type: Literal["actions_unregister"] = "actions_unregister"
+    npc_ids: Annotated[list[NpcId], Field(max_length=256)] | None = Field(
+        default=None, description="Who cannot; absent: what everybody could."
+    )
+    names: Annotated[list[ActionName], Field(min_length=1, max_length=64)]
+
+
+class ActionResult(FromClient):
+    """What became of an `action_request`: this, not the asking, is remembered."""
+
+    type: Literal["action_result"] = "action_result"
+    action_id: Annotated[str, Field(min_length=1, max_length=64)]
+    status: Literal["applied", "rejected", "failed"]
+    message: Annotated[str, Field(max_length=300)] | None = Field(
+        default=None, description="Why not, in words the NPC may be told."
+    )
+
+
+class SaveGame(FromClient):
+    """A point in a playthrough."""
+
+    playthrough: Playthrough
+    game_time: GameTime | None = None
+
+
+class GameStarted(SaveGame):
+    """A game begins: a new one, or one whose save is not known."""
+
+    type: Literal["game_started"] = "game_started"
+    save_id: SaveId | None = None
+
+
+class SaveCreated(SaveGame):
+    """The game was saved."""
+
+    type: Literal["save_created"] = "save_created"
+    save_id: SaveId
+
+
+class SaveLoaded(SaveGame):
+    """A save was loaded. Running turns end and are forgotten; lines that follow wait until it is done."""
+
+    type: Literal["save_loaded"] = "save_loaded"
+    save_id: SaveId
 
 
 class LineContext(Part):
@@ -243,9 +382,18 @@ ClientMessage = (
     Identify
     | NpcUpdate
     | NpcGone
+    | Positions
+    | GameEvent
+    | GamePaused
+    | ActionsRegister
+    | ActionsUnregister
+    | GameStarted
+    | SaveCreated
+    | SaveLoaded
     | PlayerLine
     | NpcPrompt
     | SpeechReport
+    | ActionResult
     | Interrupt
     | Tune
     | Subscribe
@@ -286,6 +434,7 @@ class Limits(FromServer):
     messages_per_second: int = 50
     burst: int = 100
     resume_grace_s: float = 10
+    paused_grace_s: float = Field(default=3600, description="The same while the game is paused.")
 
 
 class Identified(FromServer):
@@ -402,6 +551,12 @@ class SentenceSaid(Numbered):
     text: str
     ends_sentence: bool = Field(description="False only for a first clause that was sent early.")
     latency_ms: int
+    duration_ms: int | None = Field(
+        default=None, description="How long to show it, for a client with `visemes` that gets no speech."
+    )
+    visemes: Visemes | None = Field(
+        default=None, description="How the lips move meanwhile: `[t_ms, morph, weight]`."
+    )
 
 
 class TextFinished(Numbered):
@@ -413,7 +568,10 @@ class TextFinished(Numbered):
 
 
 class Audio(Numbered):
-    """The speech of sentences `seq` to `through_seq` begins; with audio `binary` its frames follow."""
+    """The speech of sentences `seq` to `through_seq` begins; with audio `binary` its frames follow.
+
+    With audio `file` it lies whole at `path` (below `speech.folder`), and neither frames nor `audio_end` follow.
+    """
 
     type: Literal["audio"] = "audio"
     turn_id: str
@@ -422,6 +580,21 @@ class Audio(Numbered):
     format: Literal["pcm_s16le"] = "pcm_s16le"
     sample_rate: int
     channels: Literal[1] = 1
+    duration_ms: int | None = Field(default=None, description="Known at once with audio `file`.")
+    path: str | None = None
+    visemes: Visemes | None = Field(default=None, description="How the lips move: `[t_ms, morph, weight]`.")
+
+
+class ActionRequest(Numbered):
+    """The NPC does this, if the game allows it; answered by `action_result`."""
+
+    type: Literal["action_request"] = "action_request"
+    action_id: str
+    turn_id: str
+    npc_id: str
+    name: str
+    arguments: dict[str, Any]
+    target: str | None = Field(default=None, description="An `npc_id`, or `player`.")
 
 
 class AudioEnd(Numbered):
@@ -524,6 +697,7 @@ ServerMessage = (
     | Audio
     | AudioEnd
     | AudioDropped
+    | ActionRequest
     | TurnFinished
     | TurnRecorded
     | Metrics

@@ -323,6 +323,18 @@ class Session:
             return False
         return last_n == self.n or (bool(self._sent) and self._sent[0][0] <= last_n + 1)
 
+    def since(self, last_n: int, most_bytes: int) -> list[str]:
+        """What was sent after `last_n`, in order, as far as `most_bytes` allow, but one message at least."""
+        texts: list[str] = []
+        for n, _, text in self._sent:
+            if n <= last_n:
+                continue
+            most_bytes -= len(text)
+            if texts and most_bytes < 0:
+                break
+            texts.append(text)
+        return texts
+
     def resume(self, last_n: int) -> list[str | bytes]:
         """Everything after `last_n`, in order; then, as new messages, the speech that was not reported heard.
 

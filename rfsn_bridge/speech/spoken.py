@@ -12,8 +12,16 @@ from collections.abc import Iterator
 from rfsn_bridge.speech.directions import Directions
 from rfsn_bridge.speech.reply import RolePrefix
 
+_CHARACTERS_PER_S = 17.2
+"""How fast Kokoro speaks English at speed 1, which is also how fast people like to read."""
+_SHORTEST_MS = 1200
 _LONGEST_DIRECTION = 6
 """Sentences that one direction may span; then its missing end is forgotten."""
+
+
+def reading_ms(text: str) -> int:
+    """How long a sentence is shown where it is not spoken."""
+    return max(_SHORTEST_MS, round(1000 * len(text) / _CHARACTERS_PER_S))
 
 
 class SpokenText:

@@ -123,6 +123,7 @@ def _ids() -> Iterator[str]:
 @pytest.mark.parametrize("path", _TRANSCRIPTS, ids=_ids())
 async def test_transcript(path: Path, tmp_path: Path) -> None:
     transcript = yaml.safe_load(path.read_text(encoding="utf-8"))
-    llm = ScriptedLLM(transcript["reply"], gated=True)
+    replies = [transcript[key] for key in ("reply", "choice") if key in transcript]
+    llm = ScriptedLLM(*replies, gated=True)
     async with running_daemon(llm, tmp_path, Settings(voice=True)) as daemon:
         await Player(daemon).play(transcript["steps"])

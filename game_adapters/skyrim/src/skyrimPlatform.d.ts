@@ -116,6 +116,10 @@ declare module "skyrimPlatform" {
     static from(form: Form | null): Faction | null;
   }
 
+  class Keyword extends Form {
+    static from(form: Form | null): Keyword | null;
+  }
+
   class Topic extends Form {
     static from(form: Form | null): Topic | null;
   }
@@ -133,6 +137,7 @@ declare module "skyrimPlatform" {
   class ObjectReference extends Form {
     static from(form: Form | null): ObjectReference | null;
     getDisplayName(): string;
+    hasKeyword(keyword: Keyword): boolean;
     getParentCell(): Cell | null;
     getCurrentLocation(): Location | null;
     getCurrentScene(): Scene | null;
@@ -191,7 +196,6 @@ declare module "skyrimPlatform" {
       followRadius: number,
     ): void;
     clearKeepOffsetFromActor(): void;
-    setDontMove(dontMove: boolean): void;
     /** Whether it arrived; settled much later, and never while the game stands still. */
     pathToReference(target: ObjectReference, walkRunPercent: number): Promise<boolean>;
     showBarterMenu(): void;

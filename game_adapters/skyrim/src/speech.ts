@@ -1,0 +1,379 @@
+/**
+ * The speech player: what NPCs say is shown, voiced and lip-synced one sentence after the other, at the pace of the
+ * running world, and what was really played is reported, once for each sentence.
+ *
+ * How a sentence is voiced depends on who plays it. With `none` it brings its own duration. With `file` its `audio`
+ * brings that, and the game plays the file, or else the subtitle stands for it. With `daemon` the daemon plays,
+ * says when by `playback`, and needs no reports.
+ */
+
+import type { Mood, NpcId, World } from "./game";
+import type { Lips } from "./lips";
+import { isObject, type AudioMode, type FromDaemon, type Interrupt, type SpeechReport, type Viseme } from "./protocol";
+import type { Settings } from "./settings";
+import type { Store } from "./store";
+
+const READING_MS = 60;
+const LEAST_READING_MS = 1_200;
+/** How precisely a reload finds again where a sentence was. */
+const KEEP_EVERY_MS = 250;
+/** Farther than this many hearing distances nobody listens any more. */
+const OUT_OF_EARSHOT = 2;
+const TURNS = 16;
+
+interface Utterance {
+  seq: number;
+  text: string;
+  ms: number;
+  visemes: readonly Viseme[];
+  file: string;
+  /** `text`: its voice is not known yet. */
+  state: "text" | "ready" | "playing" | "over";
+  /** Given up by the daemon's voice, and shown only. */
+  unvoiced: boolean;
+}
+
+interface SpokenTurn {
+  readonly id: string;
+  readonly npc: NpcId;
+  readonly utterances: Utterance[];
+  mood: Mood | undefined;
+  begun: boolean;
+  finished: boolean;
+}
+
+interface Playing {
+  readonly turn: SpokenTurn;
+  readonly utterance: Utterance;
+  heard: number;
+  kept: number;
+}
+
+export interface SpeechListener {
+  send(message: SpeechReport | Interrupt): void;
+  subtitle(npc: NpcId, text: string): void;
+  silence(): void;
+  /** Speech was not begun, or stopped, for the game's own script has this NPC act. */
+  scripted(npc: NpcId): void;
+}
+
+export class Speech {
+  audio: AudioMode = "none";
+  private turns: SpokenTurn[] = [];
+  private playing: Playing | undefined;
+  private facing: NpcId | undefined;
+  private readonly changed: () => void;
+
+  constructor(
+    private readonly world: World,
+    store: Store,
+    private readonly settings: Settings,
+    private readonly lips: Lips,
+    private readonly listener: SpeechListener,
+  ) {
+    this.changed = store.keep("speech", () => ({
+      turns: this.turns,
+      playing: this.playing && { turn: this.playing.turn.id, seq: this.playing.utterance.seq, heard: this.playing.heard },
+      facing: this.facing,
+      audio: this.audio,
+    }));
+    this.restore(store.load("speech"));
+  }
+
+  /** Who speaks at this moment. */
+  get speaker(): NpcId | undefined {
+    return this.playing?.turn.npc;
+  }
+
+  /** Nothing is said or about to be. */
+  get idle(): boolean {
+    return this.turns.length === 0;
+  }
+
+  /** Whether this turn still has something to say. */
+  pending(turnId: string): boolean {
+    return this.turns.some((turn) => turn.id === turnId);
+  }
+
+  // --- What the daemon sends. World calls.
+
+  receive(message: FromDaemon): void {
+    switch (message.type) {
+      case "turn_started":
+        this.begin(message.turn_id, message.npc_id);
+        break;
+      case "decision":
+        this.withTurn(message.turn_id, (turn) => (turn.mood = message.state.mood));
+        break;
+      case "sentence":
+        this.withTurn(message.turn_id, (turn) => this.add(turn, message));
+        break;
+      case "audio":
+        this.withTurn(message.turn_id, (turn) => this.voice(turn, message));
+        break;
+      case "audio_dropped":
+        this.withTurn(message.turn_id, (turn) => unvoice(turn, message.seq));
+        break;
+      case "playback":
+        this.withTurn(message.turn_id, (turn) => this.follow(turn, message.seq, message.status));
+        break;
+      case "turn_finished":
+        this.withTurn(message.turn_id, (turn) => {
+          if (message.status === "interrupted") this.stop(turn);
+          else this.finish(turn);
+        });
+        break;
+      case "turn_recorded":
+        // What the daemon plays is over by then, whatever became of the message that said so.
+        if (this.audio === "daemon") this.withTurn(message.turn_id, (turn) => this.stop(turn));
+        break;
+    }
+  }
+
+  /** World call, each frame. `passed`: milliseconds of the running world. */
+  update(now: number, passed: number): void {
+    if (this.playing) this.advance(this.playing, passed);
+    if (!this.playing && this.turns.length > 0) this.next();
+    if (this.facing !== undefined && this.turns.length === 0) this.rest();
+    this.lips.settle(now);
+  }
+
+  /** World call. This NPC can speak no more. */
+  silence(npc: NpcId, reason: string): void {
+    for (const turn of this.turns.filter((each) => each.npc === npc)) this.cut(turn, reason);
+  }
+
+  /** Everything ends here: a load, or a session that is gone. No world calls; reports what was heard if `report`. */
+  abandon(report: boolean): void {
+    if (this.playing && report) this.report(this.playing, "aborted");
+    if (this.playing) this.lips.end();
+    this.playing = undefined;
+    this.turns = [];
+    this.listener.silence();
+    this.changed();
+  }
+
+  // --- Turns
+
+  private begin(id: string, npc: NpcId): void {
+    this.turns.push({ id, npc, utterances: [], mood: undefined, begun: false, finished: false });
+    if (this.turns.length > TURNS) this.stop(this.turns[0] as SpokenTurn);
+    this.changed();
+  }
+
+  private withTurn(id: string, change: (turn: SpokenTurn) => void): void {
+    const turn = this.turns.find((each) => each.id === id);
+    if (!turn) return;
+    change(turn);
+    this.changed();
+  }
+
+  private add(turn: SpokenTurn, said: Extract<FromDaemon, { type: "sentence" }>): void {
+    if (turn.utterances.some(({ seq }) => seq === said.seq)) return;
+    const voiced = this.audio === "file" || this.audio === "daemon";
+    turn.utterances.push({
+      seq: said.seq,
+      text: said.text,
+      ms: said.duration_ms ?? readingTime(said.text),
+      visemes: said.visemes ?? [],
+      file: "",
+      state: voiced ? "text" : "ready",
+      unvoiced: false,
+    });
+    turn.utterances.sort((one, other) => one.seq - other.seq);
+  }
+
+  /** The sentences `seq` to `through_seq` are spoken together: they become one. */
+  private voice(turn: SpokenTurn, audio: Extract<FromDaemon, { type: "audio" }>): void {
+    const covered = turn.utterances.filter(
+      ({ seq, state }) => seq >= audio.seq && seq <= audio.through_seq && state === "text",
+    );
+    const [first, ...rest] = covered;
+    if (!first) return;
+    first.text = covered.map(({ text }) => text).join(" ");
+    first.ms = audio.duration_ms ?? readingTime(first.text);
+    first.visemes = audio.visemes ?? [];
+    first.file = audio.path ?? "";
+    if (this.audio !== "daemon") first.state = "ready"; // there it begins when the daemon says so
+    for (const joined of rest) turn.utterances.splice(turn.utterances.indexOf(joined), 1);
+  }
+
+  /** The daemon plays, and says how far it is. */
+  private follow(turn: SpokenTurn, seq: number, status: "started" | "ended" | "aborted"): void {
+    const utterance = turn.utterances.find((each) => each.seq === seq);
+    if (!utterance) return;
+    const current = this.playing?.utterance === utterance ? this.playing : undefined;
+    if (status === "started") {
+      if (utterance.state === "text") utterance.state = "ready";
+    } else if (current) {
+      this.end(current);
+    } else {
+      utterance.state = "over";
+    }
+  }
+
+  /** Nothing more comes: what got no voice by now is shown. */
+  private finish(turn: SpokenTurn): void {
+    turn.finished = true;
+    if (this.audio === "daemon") return;
+    for (const utterance of turn.utterances) if (utterance.state === "text") unvoice(turn, utterance.seq);
+  }
+
+  /** World call. The daemon, or whoever the player is, has this turn end now. */
+  private stop(turn: SpokenTurn): void {
+    if (this.playing?.turn === turn) {
+      this.report(this.playing, "aborted");
+      this.lips.end();
+      this.playing = undefined;
+      this.listener.silence();
+    }
+    this.turns = this.turns.filter((each) => each !== turn);
+    this.changed();
+  }
+
+  /** World call. The game has this turn end now: the daemon is told. */
+  private cut(turn: SpokenTurn, reason: string): void {
+    this.stop(turn);
+    this.listener.send({ type: "interrupt", turn_id: turn.id, reason });
+  }
+
+  // --- Sentences
+
+  private next(): void {
+    for (const turn of this.turns.slice()) {
+      const utterance = turn.utterances.find(({ state }) => state !== "over");
+      if (!utterance && turn.finished) {
+        this.turns = this.turns.filter((each) => each !== turn);
+        this.changed();
+        continue;
+      }
+      if (utterance?.state === "ready") {
+        if (this.mayPlay(turn)) {
+          this.play(turn, utterance);
+          return;
+        }
+        continue;
+      }
+      if (turn.begun) return; // it is in the middle of its say, and others wait
+    }
+  }
+
+  /** False, and the turn is cut, where the game does not allow it to speak. */
+  private mayPlay(turn: SpokenTurn): boolean {
+    if (!this.world.here(turn.npc) || this.world.distance(turn.npc) > this.settings.hearing_distance * OUT_OF_EARSHOT) {
+      this.cut(turn, "not here any more");
+      return false;
+    }
+    if (!this.world.scripted(turn.npc)) return true;
+    this.cut(turn, "a scripted scene");
+    this.listener.scripted(turn.npc);
+    return false;
+  }
+
+  private play(turn: SpokenTurn, utterance: Utterance): void {
+    const { npc } = turn;
+    turn.begun = true;
+    utterance.state = "playing";
+    this.playing = { turn, utterance, heard: 0, kept: 0 };
+    if (this.facing !== npc) this.turnTo(npc);
+    if (this.settings.expressions && turn.mood) this.world.express(npc, turn.mood);
+    this.listener.subtitle(npc, utterance.text);
+    if (utterance.file !== "") this.world.playSpeech(npc, baseName(utterance.file));
+    this.report(this.playing, "started");
+    this.moveLips(npc, utterance);
+    this.changed();
+  }
+
+  private advance(playing: Playing, passed: number): void {
+    const { turn, utterance } = playing;
+    if (passed === 0 || !this.mayPlay(turn)) return;
+    playing.heard += passed;
+    if (playing.heard >= utterance.ms && (this.audio !== "daemon" || utterance.unvoiced)) {
+      playing.heard = utterance.ms;
+      this.end(playing);
+      return;
+    }
+    this.lips.move(playing.heard);
+    if (playing.heard - playing.kept >= KEEP_EVERY_MS) {
+      playing.kept = playing.heard;
+      this.changed();
+    }
+  }
+
+  private end(playing: Playing): void {
+    playing.utterance.state = "over";
+    this.report(playing, "ended");
+    this.lips.end();
+    this.playing = undefined;
+    this.changed();
+  }
+
+  private moveLips(npc: NpcId, utterance: Utterance): void {
+    if (this.settings.lips) this.lips.begin(npc, utterance.visemes);
+  }
+
+  private report({ turn, utterance, heard }: Playing, status: SpeechReport["status"]): void {
+    if (this.audio === "daemon" || utterance.unvoiced) return;
+    const report: SpeechReport = { type: "speech_report", turn_id: turn.id, seq: utterance.seq, status };
+    if (status !== "started") report.heard_ms = Math.round(heard);
+    this.listener.send(report);
+  }
+
+  // --- The body
+
+  private turnTo(npc: NpcId): void {
+    this.turnAway();
+    this.facing = npc;
+    if (this.settings.look_at) this.world.lookAtPlayer(npc);
+  }
+
+  private turnAway(): void {
+    const npc = this.facing;
+    if (npc === undefined) return;
+    this.facing = undefined;
+    if (this.settings.look_at) this.world.lookAway(npc);
+    if (this.settings.expressions) this.world.express(npc, undefined);
+  }
+
+  private rest(): void {
+    this.turnAway();
+    this.listener.silence();
+    this.changed();
+  }
+
+  // --- A reload of the plugin
+
+  /** A sentence goes on where it was: it was shown, and its end is reported as if nothing had been. */
+  private restore(kept: unknown): void {
+    if (!isObject(kept) || !Array.isArray(kept.turns)) return;
+    this.turns = kept.turns as SpokenTurn[];
+    if (typeof kept.facing === "string") this.facing = kept.facing;
+    if (typeof kept.audio === "string") this.audio = kept.audio as AudioMode;
+    if (!isObject(kept.playing)) return;
+    const { turn: id, seq, heard } = kept.playing;
+    const turn = this.turns.find((each) => each.id === id);
+    const utterance = turn?.utterances.find((each) => each.seq === seq);
+    if (!turn || !utterance || typeof heard !== "number") return;
+    this.playing = { turn, utterance, heard, kept: heard };
+  }
+
+  /** World call, in the first frame after a reload, once the mouth is shut. */
+  takeUp(): void {
+    if (this.playing) this.moveLips(this.playing.turn.npc, this.playing.utterance);
+  }
+}
+
+function unvoice(turn: SpokenTurn, seq: number): void {
+  const utterance = turn.utterances.find((each) => each.seq === seq && each.state === "text");
+  if (!utterance) return;
+  utterance.state = "ready";
+  utterance.unvoiced = true;
+}
+
+function readingTime(text: string): number {
+  return Math.max(LEAST_READING_MS, READING_MS * text.length);
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

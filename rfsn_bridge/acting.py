@@ -1,4 +1,4 @@
-"""Asking the language model which game action goes with a reply: in the same conversation, once, or once more.
+"""Asking the language model which game action goes with a reply: once, and once more if its answer does not fit.
 
 Where a backend constrains its output to a JSON schema, the first answer fits; elsewhere an unfit one is answered
 by what was wrong with it. A model that fails here costs the action and nothing else.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from rfsn_bridge.domain import ActionCall, LLMRequest, Message, TextDelta, Usage
 from rfsn_bridge.errors import LLMError
 from rfsn_bridge.interfaces import LLMBackend
-from rfsn_bridge.mind.game_actions import Offer, UnfitAnswer, json_schema, question, read
+from rfsn_bridge.mind.game_actions import Offer, UnfitAnswer, json_schema, read
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,10 @@ class Choice:
     refused: int = 0
 
 
-async def choose_action(llm: LLMBackend, written: LLMRequest, said: str, offer: Offer) -> Choice:
-    """Which of the actions on offer goes with what was `said` in answer to `written`."""
+async def choose_action(llm: LLMBackend, asked: tuple[Message, ...], offer: Offer) -> Choice:
+    """Which of the actions on offer the model takes, in the conversation that asks for one."""
     choice = Choice()
-    messages = (*written.messages, Message("assistant", said), Message("user", question(offer)))
-    request = LLMRequest(messages, _TOKENS, 0.0, json_schema=json_schema(offer))
+    request = LLMRequest(asked, _TOKENS, 0.0, json_schema=json_schema(offer))
     for _ in range(_TRIES):
         try:
             answer = await _whole(llm, request, choice)
@@ -47,7 +46,7 @@ async def choose_action(llm: LLMBackend, written: LLMRequest, said: str, offer: 
         except UnfitAnswer as error:
             choice.refused += 1
             correction = Message("user", f"(That cannot be: {error}. Answer again, with one JSON object.)")
-            request = replace(request, messages=(*messages, Message("assistant", answer or "{}"), correction))
+            request = replace(request, messages=(*asked, Message("assistant", answer or "{}"), correction))
     log.info("no action, because what the language model asked for is not on offer")
     return choice
 

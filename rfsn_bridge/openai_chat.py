@@ -37,6 +37,7 @@ from rfsn_bridge.sse import EventData, EventTooLong
 _CHARS_PER_TOKEN = 16
 _THINKING_CHARS = 64 << 10
 _AFTER_FINISH_S = 1.0
+_SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,19 @@ class _Dialect:
 
     stream_options: bool = True
     limit_key: str = "max_tokens"
+    json_schema: bool = True
 
-    def without_what_is_refused(self, status: int, said: str) -> _Dialect | None:
+    def without_what_is_refused(self, status: int, said: str, request: LLMRequest) -> _Dialect | None:
         if status not in (400, 422) or is_too_long(said) or is_no_model(said):
             return None
+        if request.json_schema is not None and self.json_schema and _SCHEMA_WORDS.search(said):
+            return replace(self, json_schema=False)
         if "max_completion_tokens" in said and self.limit_key == "max_tokens":
             return replace(self, limit_key="max_completion_tokens")
         # Many refuse an unknown field without naming it, so this is worth a try whatever they say.
-        return replace(self, stream_options=False) if self.stream_options else None
+        if self.stream_options:
+            return replace(self, stream_options=False)
+        return replace(self, json_schema=False) if request.json_schema is not None and self.json_schema else None
 
 
 class OpenAIChat:
@@ -107,8 +113,8 @@ class OpenAIChat:
                             yield piece
                     return
                 said = await body_of_refusal(answer)
-            simpler = dialect.without_what_is_refused(answer.status, said)
-            if simpler is None or len(tried) == 2:
+            simpler = dialect.without_what_is_refused(answer.status, said, request)
+            if simpler is None or len(tried) == 3:
                 raise refusal(self.server, answer.status, answer.headers, said, named)
             tried.append(simpler)
 
@@ -118,7 +124,7 @@ class OpenAIChat:
             body["model"] = model
         if request.stop:
             body["stop"] = list(request.stop)
-        if request.json_schema is not None:
+        if request.json_schema is not None and dialect.json_schema:
             form = {"name": "reply", "strict": True, "schema": dict(request.json_schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         if dialect.stream_options:

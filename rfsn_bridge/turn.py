@@ -167,9 +167,8 @@ class RunningTurn:
             aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
             speech = asyncio.create_task(self._speak()) if aloud else None
             try:
-                request = self._request(decision, history)
-                await self._write(request)
-                await self._act(decision, request)
+                await self._write(decision, history)
+                await self._act(decision)
                 if speech:
                     await speech
             finally:
@@ -219,12 +218,12 @@ class RunningTurn:
 
     # --- The words
 
-    async def _write(self, request: LLMRequest) -> None:
+    async def _write(self, decision: Decision, history: Sequence[Exchange]) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
         name = self.line.npc.name
         reply, splitter = ReplyFilter(name), SentenceSplitter()
         try:
-            async with opened(self.snapshot.llm, request) as stream:
+            async with opened(self.snapshot.llm, self._request(decision, history)) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
@@ -318,12 +317,14 @@ class RunningTurn:
 
     # --- The deeds
 
-    async def _act(self, decision: Decision, written: LLMRequest) -> None:
+    async def _act(self, decision: Decision) -> None:
         """Have the NPC do what goes with its words, if anything does."""
         offer = game_actions.offer(self.line.repertoire, decision.action, self.line.targets)
         if not offer or not self._shown or self._failure:
             return
-        choice = await choose_action(self.snapshot.llm, written, self.text, offer)
+        line = self.line
+        asked = game_actions.conversation(line.npc.name, line.text if line.by_player else "", self.text, offer)
+        choice = await choose_action(self.snapshot.llm, asked, offer)
         self._meter.refused_actions += choice.refused
         if choice.usage:
             self._usage = choice.usage if self._usage is None else added(self._usage, choice.usage)

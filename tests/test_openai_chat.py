@@ -128,6 +128,25 @@ async def test_a_fresh_connection_that_the_server_closes_is_not_tried_again(
     assert len(server.calls) == 1
 
 
+@pytest.mark.parametrize("refused", ["Invalid schema for response_format 'reply'", "bad request"])
+async def test_a_server_that_takes_no_schema_is_asked_without(
+    refused: str, server: ScriptedServer, http: httpx.AsyncClient
+) -> None:
+    async def picky(call: Call) -> None:
+        if "response_format" in call.json:
+            await call.answer(400, {"error": {"message": refused}})
+        else:
+            await sse(delta("{}"), FINISH, DONE)(call)
+
+    server.on(CHAT, picky)
+    asked = LLMRequest(REQUEST.messages, json_schema={"type": "object"})
+    chat = chat_with(server, http)
+    assert (await said(chat, asked))[0] == "{}"
+    tries = len(server.calls)
+    assert (await said(chat, asked))[0] == "{}"
+    assert len(server.calls) == tries + 1
+
+
 @pytest.mark.parametrize("refused", ["Unrecognized request argument supplied: stream_options", "bad request"])
 async def test_stream_options_are_left_out_for_good_once_refused(
     server: ScriptedServer, http: httpx.AsyncClient, refused: str

@@ -1,12 +1,12 @@
 """Which game action goes with an answer: what is on offer, how the model is asked, what its answer means.
 
-The model is asked once its reply is written, in the same conversation: so word and deed agree, and its cache is
-still warm. It fills in a JSON object under a schema that holds nothing but what is registered and legal now, and
-"none" is always among it. What a backend does not constrain is checked here all the same.
+The model is asked once its reply is written, about the last exchange alone, with an example for every action and
+two for none: a small model that is unsure then does nothing, which is always allowed. It fills in a JSON object
+under a schema that holds only what is registered and legal now; what a backend does not constrain is checked here.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,9 +16,11 @@ from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from rfsn_bridge.domain import Action, ActionCall, GameAction
+from rfsn_bridge.domain import Action, ActionCall, GameAction, Message
 
 NONE = "none"
+_NOTHING = '{"action": {"name": "none"}}'
+_SMALL_TALK = ("Hello, how are you?", "Tell me about the town.")
 PLAYER = "player"
 _MAX_SCHEMA = 4096
 _MAX_DEPTH = 8
@@ -88,33 +90,56 @@ def offer(repertoire: Iterable[GameAction], decision: Action, targets: Mapping[s
     return Offer(tuple(action for action in fitting if targets or not action.requires_target), targets)
 
 
-def question(choices: Offer) -> str:
-    """What the model is asked after its reply."""
-    lines = [_described(action, choices.targets) for action in choices.actions]
-    return (
-        "(Which of these do you do now, as you have just said? Answer with one JSON object and nothing else.\n"
-        + "\n".join(lines)
-        + f'\n{{"action": {{"name": "{NONE}"}}}} = nothing of these)'
+def conversation(name: str, player_text: str, reply: str, choices: Offer) -> tuple[Message, ...]:
+    """What the model is asked, after `name` has answered `player_text` (empty: it spoke of itself) with `reply`."""
+    listed = "\n".join(_described(action, choices.targets) for action in choices.actions)
+    system = (
+        f"You decide what {name} does in the game after the last words: one of these, if it was asked for "
+        f"or announced, else none.\n{listed}\n{_NOTHING} = only talk\nAnswer with one JSON object and nothing else."
     )
+    messages = [Message("system", system), *_example_of(_SMALL_TALK[0], _NOTHING)]
+    for action in choices.actions:
+        request = f"{action.name.replace('_', ' ').capitalize()}! ({action.description})"
+        messages += _example_of(request, json.dumps(_form(action, choices.targets, _first), ensure_ascii=False))
+    messages += _example_of(_SMALL_TALK[1], _NOTHING)
+    last = "\n".join([*([f"Player: {player_text}"] if player_text else []), f"{name}: {reply}"])
+    return (*messages, Message("user", last))
+
+
+def _example_of(player_text: str, answer: str) -> list[Message]:
+    return [Message("user", f"Player: {player_text}"), Message("assistant", answer)]
 
 
 def _described(action: GameAction, targets: Mapping[str, str]) -> str:
+    form = json.dumps(_form(action, targets, _all), ensure_ascii=False)
+    return f"{form} = {action.description}"
+
+
+def _form(action: GameAction, targets: Mapping[str, str], show: Callable[[Any], Any]) -> dict[str, Any]:
+    """The answer that names an action, its values as `show` gives them of their schemas."""
     form: dict[str, Any] = {"name": action.name}
     properties = action.parameters.get("properties")
     if properties:
-        form["arguments"] = {name: _example(schema) for name, schema in properties.items()}
+        form["arguments"] = {name: show(schema) for name, schema in properties.items()}
     if action.requires_target:
-        form["target"] = " or ".join(targets)
-    return f"{json.dumps({'action': form}, ensure_ascii=False)} = {action.description}"
+        form["target"] = show({"enum": list(targets)})
+    return {"action": form}
 
 
-def _example(schema: Any) -> Any:
-    """A value for the model to see: the allowed ones, else what the schema says of itself."""
+def _all(schema: Any) -> Any:
+    """Every value that is allowed, else what the schema says of itself."""
     if not isinstance(schema, Mapping):
         return "..."
     if isinstance(schema.get("enum"), list):
         return " or ".join(str(value) for value in schema["enum"])
     return schema.get("description") or schema.get("type", "...")
+
+
+def _first(schema: Any) -> Any:
+    """One value that is allowed."""
+    if isinstance(schema, Mapping) and isinstance(schema.get("enum"), list) and schema["enum"]:
+        return schema["enum"][0]
+    return {"integer": 1, "number": 1, "boolean": True}.get(_all(schema), "...")
 
 
 def json_schema(choices: Offer) -> dict[str, Any]:

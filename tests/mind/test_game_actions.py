@@ -14,10 +14,10 @@ from rfsn_bridge.mind.game_actions import (
     UnfitAnswer,
     UnfitSchema,
     check_parameters,
+    conversation,
     json_schema,
     named_targets,
     offer,
-    question,
     read,
 )
 
@@ -115,9 +115,18 @@ def test_the_schema_holds_what_is_on_offer_and_nothing_else() -> None:
 
 
 def test_the_model_is_told_names_and_never_ids() -> None:
-    asked = question(ALL)
-    assert "torch or potion" in asked and "Walk with the player" in asked and "Guard 2" in asked
-    assert "g1" not in asked
+    asked = conversation("Lydia", "Fight!", "As you wish.", ALL)
+    told = " ".join(message.content for message in asked)
+    assert "torch or potion" in told and "Walk with the player" in told and "Guard 2" in told
+    assert "g1" not in told
+    assert asked[-1].content == "Player: Fight!\nLydia: As you wish."
+
+
+def test_every_example_the_model_is_shown_is_a_fitting_answer() -> None:
+    asked = conversation("Lydia", "", "I am off.", ALL)
+    answers = [message.content for message in asked if message.role == "assistant"]
+    calls = [read(answer, ALL) for answer in answers]
+    assert [call and call.name for call in calls] == [None, "follow", "give_item", "attack", None]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""The adapter test's daemon: the real one, with a scripted model, a tone for a voice, and a tap before it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rfsn_bridge.adapter_test.lint import Lint
+from rfsn_bridge.adapter_test.provoke import Cut, Plan, Provoker
+from rfsn_bridge.adapter_test.rule import Finding
+from rfsn_bridge.adapter_test.scripted_model import PacedModel
+from rfsn_bridge.adapter_test.tap import Tap
+from rfsn_bridge.adapter_test.tape import Closed, Event, Opened, Polled, Said
+from rfsn_bridge.bridge import Bridge
+from rfsn_bridge.protocol.messages import Limits
+from rfsn_bridge.testing import Settings, running_daemon
+
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Where to listen and how to behave. `patience_s`: how long an adapter that left is waited for."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    http_port: int = 0
+    cut: Cut = "once"
+    interrupt: bool = True
+    seconds: float | None = None
+    patience_s: float = 10.0
+    grace_s: float = 10.0
+    pace_s: float = 0.05
+    voice: bool = True
+
+
+@dataclass(slots=True)
+class Tested:
+    """What came of it."""
+
+    findings: list[Finding] = field(default_factory=list)
+    provoked: list[str] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
+    """How many messages of each type the adapter sent."""
+    transports: list[str] = field(default_factory=list)
+    turns: int = 0
+
+
+class Trial:
+    """One adapter on trial, from before it connects until it is gone."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.tested = Tested()
+        self._setup = setup
+        self._lint = Lint()
+        self._left_at: float | None = None
+        self.tap = Tap(self._record, time.monotonic)
+        outage_s = setup.grace_s + 0.5 if setup.cut == "forget" else 0.0
+        self._bridge: Bridge | None = None
+        self._provoker = Provoker(Plan(setup.cut, setup.interrupt, outage_s), self.tap)
+
+    @asynccontextmanager
+    async def listen(self, data: Path) -> AsyncIterator[tuple[str, str]]:
+        """Be there for the adapter until the block ends; gives the addresses of WebSocket and long poll."""
+        setup = self._setup
+        limits = Limits(resume_grace_s=setup.grace_s)
+        async with AsyncExitStack() as stack:
+            daemon = await stack.enter_async_context(
+                running_daemon(PacedModel(setup.pace_s), data, Settings(voice=setup.voice, limits=limits))
+            )
+            self._bridge = daemon.bridge
+            http_behind = int(daemon.http_url.rpartition(":")[2])
+            port = await stack.enter_async_context(self.tap.listen(setup.host, setup.port, daemon.listening.port))
+            http_port = await stack.enter_async_context(self.tap.listen(setup.host, setup.http_port, http_behind))
+            host = f"[{setup.host}]" if ":" in setup.host else setup.host
+            yield f"ws://{host}:{port}/ws", f"http://{host}:{http_port}"
+
+    async def until_gone(self) -> None:
+        """Until the time is over, or the adapter has left and not come back."""
+        ends_at = None if self._setup.seconds is None else time.monotonic() + self._setup.seconds
+        while ends_at is None or time.monotonic() < ends_at:
+            left = self._left_at
+            if left is not None and time.monotonic() - left > self._setup.patience_s:
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def finish(self) -> Tested:
+        """Close the tape; what was still owed is found now."""
+        self.tested.findings += self._lint.end(time.monotonic())
+        self.tested.provoked = self._provoker.did
+        self.tested.turns = len(self._lint.story.turns)
+        return self.tested
+
+    def _record(self, event: Event) -> None:
+        self.tested.findings += self._lint.see(event)
+        match event:
+            case Opened():
+                self._left_at = None
+                self.tested.transports.append(event.transport)
+            case Closed():
+                self._left_at = event.at
+            case Polled():
+                self._left_at = event.at
+            case Said():
+                self.tested.sent[event.kind] = self.tested.sent.get(event.kind, 0) + 1
+                if self._lint.story.links[event.link].transport == "long poll":
+                    self._left_at = event.at
+            case _:
+                pass
+        self._provoker.see(event, self._bridge.games if self._bridge else ())

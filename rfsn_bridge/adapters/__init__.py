@@ -1,0 +1,1 @@
+"""Brings the game adapters that we ship into their games."""

@@ -94,8 +94,8 @@ def conversation(name: str, player_text: str, reply: str, choices: Offer) -> tup
     """What the model is asked, after `name` has answered `player_text` (empty: it spoke of itself) with `reply`."""
     listed = "\n".join(_described(action, choices.targets) for action in choices.actions)
     system = (
-        f"You decide what {name} does in the game after the last words: one of these, if it was asked for "
-        f"or announced, else none.\n{listed}\n{_NOTHING} = only talk\nAnswer with one JSON object and nothing else."
+        f"You decide what {name} does in the game after the last words: one of these, if it was asked for or "
+        f"announced, else none.\n{listed}\n{_NOTHING} = only talk\nAnswer with one JSON object, nothing else."
     )
     messages = [Message("system", system), *_example_of(_SMALL_TALK[0], _NOTHING)]
     for action in choices.actions:

@@ -169,7 +169,7 @@ def _page(connection: ServerConnection, file: Path) -> Response:
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"connect-src 'self' {own}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     }.items():
-        del response.headers[name]
+        response.headers.pop(name, None)
         response.headers[name] = value
     return response
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,20 @@ from rfsn_bridge.server import listen
 from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, Settings, running_daemon
 
 VOICE = Settings(voice=True, config={"tts": {"options": {"tone": {"ms_per_character": 10, "chunk_ms": 50}}}})
-ROUTES = ["/", "/ws", "/ws?x=1", "/health", "/chat", "/metrics", "/nothing", "//[", "/%00", "/" + "a" * 2000]
+ROUTES = [
+    "/",
+    "/ws",
+    "/ws?x=1",
+    "/health",
+    "/game",
+    "/game/game.js",
+    "/chat",
+    "/metrics",
+    "/nothing",
+    "//[",
+    "/%00",
+    "/" + "a" * 2000,
+]
 
 
 def quiet() -> ScriptedLLM:
@@ -477,3 +491,23 @@ async def test_what_is_no_websocket_at_all_harms_nobody(tmp_path: Path) -> None:
             pass
         assert (await client.ask(type="ping", t=1))["t"] == 1
         assert all(not isinstance(seen, AudioFrame) for seen in client.seen)
+
+
+# --- The page for a game's browser
+
+
+async def test_the_game_page_and_what_it_loads_come_with_a_strict_policy(tmp_path: Path) -> None:
+    async with running_daemon(ScriptedLLM(["Hm."]), tmp_path) as daemon, httpx.AsyncClient() as http:
+        base = daemon.url.replace("ws:", "http:").removesuffix("/ws")
+        page = await http.get(f"{base}/game")
+        assert page.status_code == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        assert "unsafe-inline" not in page.headers["content-security-policy"]
+        loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+        assert sorted(loaded) == ["/game/game.css", "/game/game.js"]
+        for path, kind in (("/game/game.js", "text/javascript"), ("/game/game.css", "text/css")):
+            part = await http.get(base + path)
+            assert part.status_code == 200 and part.headers["content-type"].startswith(kind)
+            assert len(part.content) == int(part.headers["content-length"]) > 100
+        assert (await http.get(f"{base}/game/../config.yaml")).status_code == 404
+        assert (await http.get(f"{base}/game", headers={"Host": "evil.example"})).status_code == 403

@@ -39,6 +39,8 @@ class Member:
     forced: list[NpcSeed] = field(default_factory=list)
     """What the game ordered its state to be while its memory was still being read."""
     unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
+    seed: NpcSeed | None = None
+    """How it stands where nothing is remembered of it."""
     in_scene: bool = False
     """The game's own script has it act or speak."""
     news: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_NEWS))
@@ -99,8 +101,9 @@ class Cast:
             raise ProtocolError("busy", f"{_MAX_NPCS} NPCs are known already", "send `npc_gone` for some")
         member = self._members.get(message.npc_id) or self._leaving.pop(message.npc_id, None)
         if member is None:
-            member = Member(Npc(npc_id=message.npc_id, **given), NpcState(), deque(maxlen=recent_turns))
-            member.memory = asyncio.create_task(self._remember(member, message.state, force=message.force))
+            npc = Npc(npc_id=message.npc_id, **given)
+            member = Member(npc, NpcState(), deque(maxlen=recent_turns), seed=message.state)
+            member.memory = asyncio.create_task(self._remember(member, force=message.force))
         else:
             member.npc = replace(member.npc, **given)
             if message.state and message.force:
@@ -133,8 +136,15 @@ class Cast:
         self._playthrough = playthrough
         self._leaving.clear()
         for npc_id, old in list(self._members.items()):
-            member = Member(old.npc, NpcState(), deque(maxlen=old.history.maxlen), in_scene=old.in_scene)
-            member.memory = asyncio.create_task(self._remember(member, None, force=False))
+            fight, quest = old.state.combat_active, old.state.quest_active
+            member = Member(
+                old.npc,
+                NpcState(combat_active=fight, quest_active=quest),
+                deque(maxlen=old.history.maxlen),
+                seed=old.seed,
+                in_scene=old.in_scene,
+            )
+            member.memory = asyncio.create_task(self._remember(member))
             self._members[npc_id] = member
         memories = [member.memory for member in self._members.values() if member.memory]
         if memories:
@@ -157,7 +167,7 @@ class Cast:
         if not member.unrecorded and self._leaving.get(member.npc.npc_id) is member:
             del self._leaving[member.npc.npc_id]
 
-    async def _remember(self, member: Member, seed: NpcSeed | None, *, force: bool) -> None:
+    async def _remember(self, member: Member, *, force: bool = False) -> None:
         """Bring back what is on disk of an NPC; the game's `state` counts where nothing is."""
         try:
             limit = member.history.maxlen or 0
@@ -167,8 +177,8 @@ class Cast:
             history, state = [], None
         member.history.extendleft(reversed(history))
         met = member.state if state is None else state
-        if seed and (force or state is None):
-            met = _seeded(met, seed)
+        if member.seed and (force or state is None):
+            met = _seeded(met, member.seed)
         for forced in member.forced:
             met = _seeded(met, forced)
         fight, quest = member.state.combat_active, member.state.quest_active  # the game's word, not memory's

@@ -237,6 +237,15 @@ async def test_a_loaded_save_forgets_what_was_under_way(tmp_path: Path) -> None:
     assert turn not in next(tmp_path.rglob("*.jsonl")).read_text(encoding="utf-8")
 
 
+async def test_what_the_game_says_of_an_npc_holds_in_every_playthrough(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(REPLY), tmp_path) as (_, client):
+        await client.meet("lydia", state={"affinity": 0.7}, conditions={"combat_active": True})
+        await client.ask(type="game_started", playthrough="other")
+        await client.say("lydia", "Hm.")
+        state = (await client.until("decision"))["state"]
+    assert state["combat_active"] and state["affinity"] > 0.6
+
+
 async def test_another_playthrough_brings_its_own_memories(tmp_path: Path) -> None:
     llm = ScriptedLLM(REPLY)
     async with daemon_and_client(llm, tmp_path) as (_, client):

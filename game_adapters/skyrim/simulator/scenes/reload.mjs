@@ -1,0 +1,18 @@
+// @ts-check
+/** The plugin is reloaded in the middle of a sentence: that goes on, is shown once, and the mouth closes. */
+
+import { LYDIA } from '../whiterun.mjs';
+import { check, replied, said, subtitles } from './acts.mjs';
+
+/** @param {import('../game.mjs').Game} game */
+export async function reload(game) {
+  game.pointAt(LYDIA);
+  await game.say('Tell me about Whiterun.');
+  await game.until('the first sentence', () => subtitles(game) > 0);
+  await game.wait(400);
+  game.reload();
+  await replied(game);
+  const [turn] = game.recorder.turns.all;
+  check(turn.status === 'completed' && turn.reports.size === turn.sentences.size, 'the whole reply was heard');
+  await said(game, 'Farewell, Lydia.');
+}

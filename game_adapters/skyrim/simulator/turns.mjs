@@ -1,0 +1,75 @@
+// @ts-check
+/** The turns of an evening as they went over the wire: what was said, what was reported, how they ended. */
+
+/**
+ * @typedef {object} Turn
+ * @property {string} id
+ * @property {string} npc
+ * @property {Map<number, string>} sentences
+ * @property {Map<number, string[]>} reports   statuses by sentence, in order, each report counted once
+ * @property {string} status                   empty until `turn_finished`
+ * @property {boolean} recorded
+ */
+
+export class Turns {
+  constructor() {
+    /** @type {Map<string, Turn>} */
+    this.byId = new Map();
+    /** Ids of the client's messages that were seen. @type {Set<string>} */
+    this.ids = new Set();
+    /** Messages of the client that have an id and no answer yet. @type {Map<string, string>} */
+    this.unanswered = new Map();
+    this.lastN = 0;
+    this.session = '';
+  }
+
+  get all() {
+    return [...this.byId.values()];
+  }
+
+  /** Nothing of any turn is still to come. */
+  get settled() {
+    return this.all.every((turn) => turn.recorded);
+  }
+
+  /** @param {any} message */
+  received(message) {
+    this.unanswered.delete(message.re);
+    if (message.type === 'identified' && message.session_id !== this.session) {
+      this.session = message.session_id;
+      this.lastN = 0;
+      for (const turn of this.all) turn.recorded = true; // of an old session nothing more is told
+    }
+    if (typeof message.n === 'number') {
+      if (message.n <= this.lastN) return;
+      this.lastN = message.n;
+    }
+    if (message.type === 'turn_started') {
+      const { turn_id: id, npc_id: npc } = message;
+      const turn = { id, npc, sentences: new Map(), reports: new Map(), status: '', recorded: false };
+      this.byId.set(id, turn);
+    }
+    const turn = this.byId.get(message.turn_id);
+    if (!turn) return;
+    if (message.type === 'sentence') turn.sentences.set(message.seq, message.text);
+    if (message.type === 'turn_finished') turn.status = message.status;
+    if (message.type === 'turn_recorded') turn.recorded = true;
+  }
+
+  /** @param {any} message */
+  sent(message) {
+    if (message.id !== undefined) {
+      if (this.ids.has(message.id)) return; // sent again after the connection was lost
+      this.ids.add(message.id);
+      this.unanswered.set(message.id, message.type);
+    }
+    if (message.type !== 'speech_report') return;
+    const reports = this.byId.get(message.turn_id)?.reports;
+    reports?.set(message.seq, [...(reports.get(message.seq) ?? []), message.status]);
+  }
+
+  /** A save was loaded: the turns until now were forgotten, and none of them is recorded. */
+  forget() {
+    for (const turn of this.all) turn.recorded = true;
+  }
+}

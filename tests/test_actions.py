@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 from raw_client import RawClient, daemon_and_client
+from real_models import real_config
 
+from rfsn_bridge import config, registry
+from rfsn_bridge.acting import choose_action
+from rfsn_bridge.bridge import Bridge
+from rfsn_bridge.domain import Action, GameAction
 from rfsn_bridge.errors import LLMUnavailable
+from rfsn_bridge.mind.game_actions import conversation, offer
 from rfsn_bridge.testing import ScriptedLLM
 
 FOLLOW = {"name": "follow", "description": "Walk with the player"}
@@ -159,3 +165,24 @@ async def test_the_usage_of_a_turn_counts_the_choice_too(tmp_path: Path) -> None
         await meet(client, FOLLOW)
         await client.say("lydia", "Please help me.")
         assert (await client.until("turn_finished"))["usage"]["prompt_tokens"] == 20
+
+
+@pytest.mark.models
+async def test_the_small_model_does_what_it_is_plainly_told_and_nothing_else(tmp_path: Path) -> None:
+    spare = {"type": "object", "properties": {"item": {"enum": ["torch", "potion"]}}, "required": ["item"]}
+    repertoire = [
+        GameAction("follow", "walk with the player", {"type": "object"}),
+        GameAction("give_item", "hand something to the player", spare),
+    ]
+    choices = offer(repertoire, Action.ACCEPT, {})
+    bridge = Bridge(config.parse(real_config().encode()), registry.discover(), tmp_path)
+    try:
+        done = {}
+        for line, reply in (("Hello, Lydia.", "Well met."), ("Follow me, Lydia.", "Lead the way.")):
+            asked = conversation("Lydia", line, reply, choices)
+            choice = await choose_action(bridge.snapshot.llm, asked, choices)
+            done[line] = choice.call and choice.call.name
+            assert choice.refused == 0
+    finally:
+        await bridge.aclose()
+    assert done == {"Hello, Lydia.": None, "Follow me, Lydia.": "follow"}

@@ -82,7 +82,7 @@ class Trial:
         ends_at = None if self._setup.seconds is None else time.monotonic() + self._setup.seconds
         while ends_at is None or time.monotonic() < ends_at:
             left = self._left_at
-            if left is not None and time.monotonic() - left > self._setup.patience_s:
+            if left is not None and not self.tap.requests and time.monotonic() - left > self._setup.patience_s:
                 return
             await asyncio.sleep(_LOOK_S)
 

@@ -41,6 +41,8 @@ class Tap:
         self._told: dict[str, int] = {}
         """The last `n` of each long-poll session that was handed over."""
         self._sockets: dict[int, tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = {}
+        self.requests = 0
+        """Long-poll requests under way."""
         self._cut_long_poll = False
         self._refuse_until = 0.0
 
@@ -62,11 +64,6 @@ class Tap:
             yield int(server.sockets[0].getsockname()[1])
         finally:
             server.close()
-
-    @property
-    def connected(self) -> bool:
-        """Whether a WebSocket is open."""
-        return bool(self._sockets)
 
     def cut(self, *, outage_s: float = 0.0) -> None:
         """Lose every connection at once, and refuse new ones for a while."""
@@ -93,7 +90,11 @@ class Tap:
             if re.search(r"(?im)^upgrade:\s*websocket", head):
                 await self._websocket(adapter, daemon, head)
             else:
-                await self._request(adapter, daemon, head)
+                self.requests += 1
+                try:
+                    await self._request(adapter, daemon, head)
+                finally:
+                    self.requests -= 1
         finally:
             daemon[1].close()
 

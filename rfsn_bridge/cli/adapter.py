@@ -107,6 +107,9 @@ def _add_test(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
         default="once",
         help="lose the connection after the first sentence; forget: the session too (default: once)",
     )
+    command.add_argument(
+        "--grace", type=float, default=10.0, metavar="S", help="how long a lost session is kept (default: 10)"
+    )
     command.add_argument("--no-interrupt", action="store_true", help="interrupt no turn")
     command.add_argument(
         "--transport", choices=simulated_game.TRANSPORTS, default="web_socket", help="of the simulated game"
@@ -197,6 +200,7 @@ def test_adapter(args: Namespace) -> int:
         interrupt=not args.no_interrupt,
         seconds=args.seconds,
         patience_s=args.patience,
+        grace_s=args.grace,
     )
     tested, played = asyncio.run(_try(setup, args))
     if args.json:

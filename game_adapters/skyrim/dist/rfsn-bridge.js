@@ -1036,7 +1036,10 @@ var Speech = class {
 		this.changed();
 	}
 	// --- Turns
+	/** Who is spoken to anew says no more of what was before: that turn may long be complete at the daemon. */
 	begin(id, npc) {
+		if (this.turns.some((turn) => turn.id === id)) return;
+		for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
 		this.turns.push({ id, npc, utterances: [], mood: void 0, begun: false, finished: false });
 		if (this.turns.length > TURNS) this.stop(this.turns[0]);
 		this.changed();
@@ -1661,7 +1664,7 @@ var SocketTransport = class {
 };
 
 // src/adapter.ts
-var POSITIONS_MS = 200;
+var POSITIONS_MS = 250;
 var LINE_MS = 3e4;
 var NOTICE_MS = 6e4;
 var Adapter = class {

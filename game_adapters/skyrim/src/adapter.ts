@@ -23,7 +23,8 @@ import { LongPollTransport } from "./transport/long_poll";
 import { Page } from "./transport/page";
 import { SocketTransport } from "./transport/socket";
 
-const POSITIONS_MS = 200;
+/** Five a second at most, with room for the unevenness of frames and requests. */
+const POSITIONS_MS = 250;
 /** Nobody wants an answer to what they said longer ago. */
 const LINE_MS = 30_000;
 /** The same notice of the daemon is not shown again within this time. */

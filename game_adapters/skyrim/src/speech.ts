@@ -155,7 +155,10 @@ export class Speech {
 
   // --- Turns
 
+  /** Who is spoken to anew says no more of what was before: that turn may long be complete at the daemon. */
   private begin(id: string, npc: NpcId): void {
+    if (this.turns.some((turn) => turn.id === id)) return;
+    for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
     this.turns.push({ id, npc, utterances: [], mood: undefined, begun: false, finished: false });
     if (this.turns.length > TURNS) this.stop(this.turns[0] as SpokenTurn);
     this.changed();

@@ -22,7 +22,11 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Where to listen and how to behave. `patience_s`: how long an adapter that left is waited for."""
+    """Where to listen and how to behave.
+
+    `patience_s`: how long an adapter that left is waited for. `speed`: seconds of the game in one second.
+    `eager`: some action is asked for in every turn, fitting or not.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -34,6 +38,8 @@ class Setup:
     grace_s: float = 10.0
     pace_s: float = 0.05
     voice: bool = True
+    speed: float = 1.0
+    eager: bool = True
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ class Trial:
         self._setup = setup
         self._lint = Lint()
         self._left_at: float | None = None
-        self.tap = Tap(self._record, time.monotonic)
+        self.tap = Tap(self._record, self._clock)
         outage_s = setup.grace_s + 0.5 if setup.cut == "forget" else 0.0
         self._bridge: Bridge | None = None
         self._provoker = Provoker(Plan(setup.cut, setup.interrupt, outage_s), self.tap)
@@ -68,7 +74,11 @@ class Trial:
         limits = Limits(resume_grace_s=setup.grace_s)
         async with AsyncExitStack() as stack:
             daemon = await stack.enter_async_context(
-                running_daemon(PacedModel(setup.pace_s), data, Settings(voice=setup.voice, limits=limits))
+                running_daemon(
+                    PacedModel(setup.pace_s / setup.speed, eager=setup.eager),
+                    data,
+                    Settings(voice=setup.voice, limits=limits),
+                )
             )
             self._bridge = daemon.bridge
             http_behind = int(daemon.http_url.rpartition(":")[2])
@@ -88,10 +98,14 @@ class Trial:
 
     def finish(self) -> Tested:
         """Close the tape; what was still owed is found now."""
-        self.tested.findings += self._lint.end(time.monotonic())
+        self.tested.findings += self._lint.end(self._clock())
         self.tested.provoked = self._provoker.did
         self.tested.turns = len(self._lint.story.turns)
         return self.tested
+
+    def _clock(self) -> float:
+        """The time of the game, in which the rules count."""
+        return time.monotonic() * self._setup.speed
 
     def _record(self, event: Event) -> None:
         self.tested.findings += self._lint.see(event)
@@ -100,13 +114,13 @@ class Trial:
                 self._left_at = None
                 self.tested.transports.append(event.transport)
             case Closed():
-                self._left_at = event.at
+                self._left_at = time.monotonic()
             case Polled():
-                self._left_at = event.at
+                self._left_at = time.monotonic()
             case Said():
                 self.tested.sent[event.kind] = self.tested.sent.get(event.kind, 0) + 1
                 if self._lint.story.links[event.link].transport == "long poll":
-                    self._left_at = event.at
+                    self._left_at = time.monotonic()
             case _:
                 pass
         self._provoker.see(event, self._bridge.games if self._bridge else ())

@@ -8,61 +8,84 @@ from typing import Any
 from rfsn_bridge.domain import LLMRequest, TextDelta, Usage
 from rfsn_bridge.testing import ScriptedLLM
 
-_REPLIES = (
-    "Well met, traveller. The road from the mountains is long. Sit down and rest.",
-    "Wolves came down to the farms last night. Nobody was hurt. We were lucky, this time.",
-    "Ask at the market. The smith knows more than I do. Give her my name.",
+_REPLY = (
+    "Answer {n} begins here, traveller, and it is long enough to be interrupted. "
+    "This is the middle of answer {n}. And here answer {n} ends."
 )
+"""No two answers share a sentence: what is shown twice can be told from what is said twice."""
 
 
 class PacedModel(ScriptedLLM):
-    """Speaks a word every `pace_s`. Asked for a game action, it picks one that was not picked before."""
+    """Speaks a word every `pace_s`. Asked for a game action, it picks one of which the player spoke.
 
-    def __init__(self, pace_s: float) -> None:
-        super().__init__(*([word] for word in _REPLIES))
+    If `eager`, it picks some other where that is none: first those that were not picked before.
+    """
+
+    def __init__(self, pace_s: float, *, eager: bool = True) -> None:
+        super().__init__()
         self._pace_s = pace_s
+        self._eager = eager
         self._said = 0
         self._picked: set[str] = set()
 
     async def stream(self, request: LLMRequest) -> AsyncIterator[TextDelta | Usage]:
         self.requests.append(request)
         if request.json_schema:
-            yield TextDelta(json.dumps(self._pick(request.json_schema)))
+            line = request.messages[-1].content.partition("\n")[0]  # the player's, before the reply
+            yield TextDelta(json.dumps({"action": self._pick(request.json_schema, line.lower())}))
             return
-        reply = _REPLIES[self._said % len(_REPLIES)]
         self._said += 1
-        for word in reply.split():
+        for word in _REPLY.format(n=self._said).split():
             yield TextDelta(f"{word} ")
             await asyncio.sleep(self._pace_s)
 
-    def _pick(self, schema: Mapping[str, Any]) -> Any:
-        """An answer that fits: the first action on offer that is new, else the first."""
-        offered = schema["properties"]["action"]["anyOf"]
-        names = [variant["properties"]["name"]["enum"][0] for variant in offered]
-        fresh = next((index for index, name in enumerate(names) if name not in self._picked), 0)
-        self._picked.add(names[fresh])
-        return {"action": example(offered[fresh])}
+    def _pick(self, schema: Mapping[str, Any], line: str) -> Any:
+        """An answer that fits: the last variant on offer is to do nothing."""
+        *actions, nothing = schema["properties"]["action"]["anyOf"]
+        offered = {variant["properties"]["name"]["enum"][0]: variant for variant in actions}
+        fitting = [name for name, variant in offered.items() if _speaks_of(line, name, variant)]
+        fresh = [name for name in offered if name not in self._picked] or list(offered)
+        chosen = next(iter(fitting or (fresh if self._eager else [])), None)
+        if chosen is None:
+            return example(nothing, line)
+        self._picked.add(chosen)
+        return example(offered[chosen], line)
 
 
-def example(schema: Any) -> Any:
-    """A small value that a JSON schema allows, for the schemas that games register."""
+def _speaks_of(line: str, name: str, variant: Mapping[str, Any]) -> bool:
+    if name.replace("_", " ").lower() in line:
+        return True
+    arguments = variant["properties"].get("arguments", {}).get("properties", {})
+    return any(_spoken_of(part, line) is not None for part in arguments.values())
+
+
+def _spoken_of(schema: Any, line: str) -> str | None:
+    """The value among the possible ones that the line names."""
+    values = schema.get("enum", []) if isinstance(schema, Mapping) else []
+    return next((value for value in values if isinstance(value, str) and value.lower() in line), None)
+
+
+def example(schema: Any, line: str = "") -> Any:
+    """A small value that a JSON schema of a game allows; one that the line names, where there is a choice."""
     if not isinstance(schema, Mapping):
         return "x"
     for key in ("const", "default"):
         if key in schema:
             return schema[key]
     if schema.get("enum"):
-        return schema["enum"][0]
+        return _spoken_of(schema, line) or schema["enum"][0]
     for key in ("anyOf", "oneOf"):
         if schema.get(key):
-            return example(schema[key][0])
+            return example(schema[key][0], line)
     kind = schema.get("type")
     match kind[0] if isinstance(kind, list) and kind else kind:
         case "object":
             needed = schema.get("required", [])
-            return {name: example(part) for name, part in schema.get("properties", {}).items() if name in needed}
+            return {
+                name: example(part, line) for name, part in schema.get("properties", {}).items() if name in needed
+            }
         case "array":
-            return [example(schema.get("items"))] * int(schema.get("minItems", 0))
+            return [example(schema.get("items"), line)] * int(schema.get("minItems", 0))
         case "integer" | "number":
             return schema.get("minimum", schema.get("maximum", 1))
         case "boolean":

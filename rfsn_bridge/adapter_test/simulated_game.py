@@ -9,13 +9,15 @@ from pathlib import Path
 from rfsn_bridge.errors import BridgeError
 
 TRANSPORTS = ("web_socket", "page", "long_poll")
+SPEED = 20
+"""Seconds of the game in one second: its evening has a pause of ten minutes."""
 _MAJOR = 20
 
 
-async def play(simulator: Path, addresses: tuple[str, int, int], transport: str) -> int:
-    """Play the evening against the daemon at `addresses` (host, port, HTTP port); the game's exit code."""
+async def play(simulator: Path, urls: tuple[str, str], transport: str) -> int:
+    """Play an evening against the daemon at `urls` (WebSocket, HTTP); the game's exit code."""
     process = await asyncio.create_subprocess_exec(
-        *command(simulator, addresses, transport), stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+        *command(simulator, urls, transport), stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
     )
     try:
         return await process.wait()
@@ -25,7 +27,7 @@ async def play(simulator: Path, addresses: tuple[str, int, int], transport: str)
             await process.wait()
 
 
-def command(simulator: Path, addresses: tuple[str, int, int], transport: str) -> Sequence[str]:
+def command(simulator: Path, urls: tuple[str, str], transport: str) -> Sequence[str]:
     """Raises BridgeError where something is missing."""
     node = shutil.which("node")
     if node is None:
@@ -33,6 +35,6 @@ def command(simulator: Path, addresses: tuple[str, int, int], transport: str) ->
     run = simulator / "run.mjs"
     if not run.is_file():
         raise BridgeError(f"{run} is missing", "install rfsn-bridge again")
-    host, port, http_port = addresses
-    where = ("--host", host, "--port", str(port), "--http-port", str(http_port))
-    return (node, str(run), *where, "--transport", transport)
+    url, http_url = urls
+    where = ("--daemon", url, "--http", http_url)
+    return (node, str(run), *where, "--transport", transport, "--speed", str(SPEED))

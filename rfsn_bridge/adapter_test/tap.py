@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,7 +31,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Tap:
-    """Where an adapter connects instead. `record` is called with each event, in order."""
+    """Where an adapter connects instead. `record` gets each event, in order, with the time of `clock`."""
 
     def __init__(self, record: Record, clock: Callable[[], float]) -> None:
         self._record = record
@@ -67,7 +68,7 @@ class Tap:
 
     def cut(self, *, outage_s: float = 0.0) -> None:
         """Lose every connection at once, and refuse new ones for a while."""
-        self._refuse_until = self._clock() + outage_s
+        self._refuse_until = time.monotonic() + outage_s
         for link, writers in list(self._sockets.items()):
             self._record(Closed(self._clock(), link, "test"))
             del self._sockets[link]
@@ -78,7 +79,7 @@ class Tap:
     # --- One connection
 
     async def _handle(self, adapter: Stream, behind: int) -> None:
-        if self._clock() < self._refuse_until:
+        if time.monotonic() < self._refuse_until:
             adapter[1].transport.abort()
             return
         async with asyncio.timeout(_HEAD_S):

@@ -201,6 +201,8 @@ def test_adapter(args: Namespace) -> int:
         seconds=args.seconds,
         patience_s=args.patience,
         grace_s=args.grace,
+        speed=simulated_game.SPEED if args.subject == "skyrim" else 1.0,
+        eager=args.subject != "skyrim",
     )
     tested, played = asyncio.run(_try(setup, args))
     if args.json:
@@ -237,9 +239,8 @@ async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
 
 
 async def _play(url: str, http_url: str, transport: str) -> int:
-    address = urlsplit(url)
-    where = (address.hostname or "", address.port or 0, urlsplit(http_url).port or 0)
-    return await simulated_game.play(paths.game_adapters / "skyrim" / "simulator", where, transport)
+    simulator = paths.game_adapters / "skyrim" / "simulator"
+    return await simulated_game.play(simulator, (url, http_url), transport)
 
 
 def _listen_on(url: str) -> tuple[str | None, int | None]:

@@ -73,7 +73,7 @@ async def said_by(script: Path, url: str, *lines: str) -> str:
     assert process.stdin and process.stdout
     out = ""
     for number, line in enumerate(lines):
-        while number == 1 and "Sit down and rest" not in out:
+        while number == 1 and "here answer 1 ends" not in out:
             out += await _line(process.stdout)
         process.stdin.write(f"{line}\n".encode())
     process.stdin.close()
@@ -100,7 +100,7 @@ async def test_a_good_adapter_over_websocket_passes() -> None:
     assert (code, report["transports"]) == (0, ["websocket", "websocket"])
     assert {"cut the connection", "interrupted a turn"} <= set(report["provoked"])
     assert report["sent"]["player_line"] == 2 and report["sent"]["action_result"] >= 1
-    assert out.count("Well met, traveller.") == 1, "nothing is shown twice"
+    assert out.count("Lydia: Answer 1 begins") == 1, "nothing is shown twice"
 
 
 async def test_a_good_adapter_over_long_poll_passes() -> None:
@@ -110,7 +110,7 @@ async def test_a_good_adapter_over_long_poll_passes() -> None:
     assert report["findings"] == []
     assert (code, report["transports"]) == (0, ["long poll"])
     assert {"cut the connection", "interrupted a turn"} <= set(report["provoked"])
-    assert out.count("Well met, traveller.") == 1
+    assert out.count("Lydia: Answer 1 begins") == 1
 
 
 async def test_a_bad_adapter_over_websocket_is_told_what_is_wrong() -> None:
@@ -228,7 +228,7 @@ def test_missing_node_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_a_missing_simulator_is_said(tmp_path: Path) -> None:
     with pytest.raises(BridgeError, match=r"run\.mjs is missing"):
-        simulated_game.command(tmp_path, ("127.0.0.1", 1, 2), "page")
+        simulated_game.command(tmp_path, ("ws://127.0.0.1:1/ws", "http://127.0.0.1:2"), "page")
 
 
 @pytest.mark.slow

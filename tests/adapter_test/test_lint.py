@@ -91,7 +91,7 @@ BREACHES: dict[str, Callable[[], Tape]] = {
     "playthrough-differs": lambda: met().say("save_created", playthrough="q", save_id="1").answer(),
     "too-fast": lambda: many(250, 1),
     "chatty": lambda: many(60, 1),
-    "positions-rate": lambda: positions(10, 1),
+    "positions-rate": lambda: positions(30, 2),
     "positions-idle": lambda: met().say("positions", id=None, npcs={}),
     "report-undeclared": lambda: Tape().connect(capabilities={"audio": "none"}).meet().turn(),
     "report-unknown": lambda: met().turn().report("started", turn_id="t9"),
@@ -100,7 +100,9 @@ BREACHES: dict[str, Callable[[], Tape]] = {
     "report-missing": lambda: met().line().sentence().finish().report("started").wait(20),
     "heard-ms": lambda: met().line().sentence().finish().report("started").wait(1).report("ended", 5000),
     "report-too-soon": lambda: met().line().sentence().finish().report("started").report("ended"),
-    "talks-on": lambda: met().line().sentence().finish("interrupted").report("started").report("aborted", 0),
+    "talks-on": lambda: (
+        met().line().sentence().finish("interrupted").wait(1).report("started").report("aborted", 0)
+    ),
     "no-heard-ms": lambda: met().line().sentence().report("started").finish("interrupted").report("aborted"),
     "action-schema": lambda: with_action(parameters={"type": "object", "properties": {"x": {"$ref": "#/y"}}}),
     "too-many-actions": lambda: (

@@ -1,6 +1,5 @@
 """How much is sent: within the daemon's limits, and no more than is of use."""
 
-from collections import deque
 from collections.abc import Iterator
 
 from rfsn_bridge.adapter_test.rule import Finding, Rule
@@ -10,6 +9,8 @@ from rfsn_bridge.adapter_test.tape import Event, Said
 _CHATTY = 20
 _CHATTY_BURST = 40
 _POSITIONS = 5
+_POSITIONS_BURST = 10
+"""A long poll sends by handfuls."""
 _AGAIN_S = 5.0
 """So long one breach stands for those that follow it."""
 
@@ -47,7 +48,7 @@ class Rates:
     def __init__(self) -> None:
         self._limit: Bucket | None = None
         self._manners = Bucket(_CHATTY_BURST)
-        self._positions: deque[float] = deque()
+        self._positions = Bucket(_POSITIONS_BURST)
         self._blamed: dict[str, float] = {}
 
     def see(self, event: Event, story: Story) -> Iterator[Finding]:
@@ -70,12 +71,8 @@ class Rates:
         yield from ()
 
     def _of_positions(self, said: Said, story: Story) -> Iterator[Finding]:
-        self._positions.append(said.at)
-        while self._positions[0] < said.at - 1:
-            self._positions.popleft()
-        # One more than the rate allows: ends of the second may both be met.
-        if len(self._positions) > _POSITIONS + 1 and self._due(POSITIONS_RATE, said.at):
-            what = f"{len(self._positions)} positions within a second"
+        if not self._positions.take(said.at, _POSITIONS, _POSITIONS_BURST) and self._due(POSITIONS_RATE, said.at):
+            what = f"more than {_POSITIONS} positions a second, after a burst of {_POSITIONS_BURST}"
             yield POSITIONS_RATE.broken(said.at, what, said)
         if not story.anybody_speaks(said.at) and self._due(POSITIONS_IDLE, said.at):
             yield POSITIONS_IDLE.broken(said.at, "positions were sent while nobody spoke", said)

@@ -9,6 +9,8 @@ from rfsn_bridge.adapter_test.tape import Event, Said
 
 _ABORT_S = 2.0
 """So soon after an interruption the turn is recorded."""
+_CROSSING_S = 1.0
+"""What is said so soon after an interruption was said before it was known of."""
 _CLOCK_MS = 300
 """By so much two clocks may differ."""
 _PATIENCE_S = 2.0
@@ -67,16 +69,16 @@ class Reports:
             return
         played = self._played.setdefault((turn.turn_id, seq), _Played())
         if event.message.get("status") == "started":
-            yield from self._started(event, played, turn)
+            yield from self._started(event, played, turn, story.playing(event.at))
         else:
             yield from self._over(event, played, turn, unit, story.playing(event.at))
 
     @staticmethod
-    def _started(said: Said, played: _Played, turn: TurnSeen) -> Iterator[Finding]:
+    def _started(said: Said, played: _Played, turn: TurnSeen, now: float) -> Iterator[Finding]:
         before = played.over or played.started
         if before and before.link == said.link:
             yield TWICE.broken(said.at, _name(said, turn, "was started before"), said)
-        elif turn.status == "interrupted" and before is None:
+        elif before is None and turn.status == "interrupted" and now - (turn.finished_at or now) > _CROSSING_S:
             yield AFTER_INTERRUPT.broken(said.at, _name(said, turn, "was started after the interruption"), said)
         played.started = played.started or said
 

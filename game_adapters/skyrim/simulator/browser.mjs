@@ -41,6 +41,8 @@ export class Browser {
     this.wanted = '';
     /** Messages of the page that wait for the next tick. @type {unknown[][]} */
     this.ready = [];
+    /** Ends the wait for the page's WebSocket, by its number. @type {Map<unknown, () => void>} */
+    this.opening = new Map();
   }
 
   take() {
@@ -52,7 +54,24 @@ export class Browser {
    * @param {string} values
    */
   hear(values) {
-    this.ready.push(JSON.parse(values));
+    const heard = JSON.parse(values);
+    if (heard[1] === 'open' || heard[1] === 'closed') this.opened(heard[2]);
+    this.ready.push(heard);
+  }
+
+  /**
+   * Chromium has those wait whose connections failed before, for seconds of real time: until it is open or has
+   * failed, the game keeps to that.
+   * @param {unknown} id
+   */
+  open(id) {
+    void this.frames.hold(new Promise((resolve) => this.opening.set(id, () => resolve(undefined))));
+  }
+
+  /** @param {unknown} id */
+  opened(id) {
+    this.opening.get(id)?.();
+    this.opening.delete(id);
   }
 
   /** The mouse moved: only then does the game's browser look at a new address. */
@@ -94,6 +113,8 @@ export class Browser {
     const name = call[1];
     if (name === 'ask') this.asking = true;
     if (name === 'dismiss') this.asking = false;
+    if (name === 'open') this.open(values[0]);
+    if (name === 'close') this.opened(values[0]);
     if (name === 'send') this.recorder.wire('sent', String(values[1]));
     if (name === 'subtitle') this.recorder.note('subtitle', { name: values[0], text: values[1], by: 'page' });
     else if (SEEN.has(name)) this.recorder.note(name, { values });

@@ -133,12 +133,15 @@ export class ChromiumTab {
    * @param {import('./browser.mjs').Browser} browser
    */
   static async open(chromium, browser) {
-    const { targetId } = await chromium.ask('Target.createTarget', { url: 'about:blank' });
+    // A context of its own: its own window, which has the focus whatever the other games do.
+    const { browserContextId } = await chromium.ask('Target.createBrowserContext');
+    const { targetId } = await chromium.ask('Target.createTarget', { url: 'about:blank', browserContextId });
     const { sessionId } = await chromium.ask('Target.attachToTarget', { targetId, flatten: true });
     const tab = new ChromiumTab(chromium, browser, targetId, sessionId);
     await tab.ask('Page.enable');
     await tab.ask('Runtime.enable');
     await tab.ask('Log.enable');
+    await tab.ask('Emulation.setFocusEmulationEnabled', { enabled: true }); // each tab is the one in front
     await tab.ask('Runtime.addBinding', { name: 'toGame' });
     await tab.ask('Page.addScriptToEvaluateOnNewDocument', {
       source: 'window.skyrimPlatform = {sendMessage: (...values) => toGame(JSON.stringify(values))};',
@@ -193,6 +196,8 @@ export class ChromiumTab {
   type(text) {
     const enter = { key: 'Enter', code: 'Enter', windowsVirtualKeyCode: 13 };
     const typed = async () => {
+      // Keys take another way into the page than scripts do: what opens the box must have run.
+      await this.ask('Runtime.evaluate', { expression: '0' });
       await this.ask('Input.insertText', { text });
       await this.ask('Input.dispatchKeyEvent', { type: 'keyDown', text: '\r', ...enter });
       await this.ask('Input.dispatchKeyEvent', { type: 'keyUp', ...enter });

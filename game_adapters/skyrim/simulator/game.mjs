@@ -245,6 +245,24 @@ export class Game {
   }
 
   /**
+   * What a Papyrus script sends.
+   * @param {string} eventName
+   * @param {string} strArg
+   * @param {number} numArg
+   */
+  sendModEvent(eventName, strArg, numArg) {
+    this.tell('modEvent', { eventName, strArg, numArg, sender: null });
+  }
+
+  /**
+   * @param {number} quest
+   * @param {number} stage
+   */
+  questStage(quest, stage) {
+    this.tellInWorld('questStage', (object) => ({ quest: object(quest), stage }));
+  }
+
+  /**
    * @param {number} target
    * @param {number} aggressor
    */

@@ -24,6 +24,8 @@ export class Line {
     this.count = 0;
     this.down = false;
     this.cuts = 0;
+    /** The game asks by long poll. */
+    this.polled = false;
     /** @type {Set<net.Socket>} */
     this.sockets = new Set();
     /** @type {net.Server[]} */
@@ -97,7 +99,7 @@ export class Line {
     const first = (/** @type {Buffer} */ data) => {
       const head = data.toString('latin1');
       const path = /^\w+ (\/\w*)/.exec(head)?.[1] ?? '';
-      if (/^upgrade: *websocket/im.test(head)) this.passFrames(game, daemon, data);
+      if (/^upgrade: *websocket/im.test(head)) this.passFrames(game, daemon, atHome(head, there));
       else if (path === '/session' || path === '/send' || path === '/poll') this.passRequest(game, daemon, data, path);
       else {
         daemon.write(data);
@@ -112,10 +114,10 @@ export class Line {
    * A WebSocket, frame by frame.
    * @param {net.Socket} game
    * @param {net.Socket} daemon
-   * @param {Buffer} head
+   * @param {string} head
    */
   passFrames(game, daemon, head) {
-    daemon.write(head);
+    daemon.write(head, 'latin1');
     const upward = new FrameSplitter();
     const downward = new FrameSplitter();
     game.on('data', (data) => this.pass(upward.feed(data), daemon));
@@ -174,6 +176,7 @@ export class Line {
    * @param {string} path
    */
   passRequest(game, daemon, begin, path) {
+    this.polled = true;
     let request = begin;
     let passed = false;
     const ask = () => {
@@ -201,6 +204,15 @@ export class Line {
       else game.end(answer);
     });
   }
+}
+
+/**
+ * The page comes from the daemon and not from this door, and the daemon heeds where a page comes from.
+ * @param {string} head
+ * @param {URL} there
+ */
+function atHome(head, there) {
+  return head.replace(/^(origin: *http:\/\/)\S+/im, `$1${there.host}`);
 }
 
 /**

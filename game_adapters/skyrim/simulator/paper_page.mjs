@@ -18,7 +18,7 @@ export class PaperPage {
     try {
       const response = await fetch(url, { headers: { Connection: 'close' } });
       await response.text();
-      this.ready = response.status > 0;
+      this.ready = response.ok;
     } catch {
       return;
     }

@@ -79,7 +79,8 @@ export async function play({ code, daemon, http, scene, transport, speed, cut, c
     await act(game, line);
     await allAnswered(game);
   } catch (error) {
-    faults.push(`the scene stopped at ${Math.round(game.frames.now)} ms: ${describe(error)}`);
+    const at = `${Math.round(game.frames.now)} ms`;
+    faults.push(`the scene stopped at ${at}: ${describe(error)}`, ...lately(game));
   }
   faults.push(...complaints(game));
   const errors = /** @type {{errors?: string[]}} */ (game.browser.surface)?.errors ?? [];
@@ -104,6 +105,20 @@ export async function play({ code, daemon, http, scene, transport, speed, cut, c
     seconds: Math.round(game.frames.now / 100) / 10,
     real_seconds: Math.round((performance.now() - began) / 10) / 100,
   };
+}
+
+/**
+ * What happened last, for whoever wonders why a scene goes no further.
+ * @param {Game} game
+ */
+function lately({ recorder }) {
+  const types = (/** @type {{message: any}[]} */ list) => list.slice(-8).map(({ message }) => message.type);
+  const seen = recorder.entries.slice(-8).map(({ what, text, name }) => [what, text ?? name].filter(Boolean).join(' '));
+  return [
+    `last sent: ${types(recorder.sent).join(', ')}`,
+    `last received: ${types(recorder.received).join(', ')}`,
+    `last seen: ${seen.join('; ')}`,
+  ];
 }
 
 /**

@@ -8,6 +8,7 @@
  * @property {Map<number, string>} sentences
  * @property {Map<number, string[]>} reports   statuses by sentence, in order, each report counted once
  * @property {string} status                   empty until `turn_finished`
+ * @property {boolean} interrupted             by the client
  * @property {boolean} recorded
  */
 
@@ -46,8 +47,8 @@ export class Turns {
     }
     if (message.type === 'turn_started') {
       const { turn_id: id, npc_id: npc } = message;
-      const turn = { id, npc, sentences: new Map(), reports: new Map(), status: '', recorded: false };
-      this.byId.set(id, turn);
+      const empty = { sentences: new Map(), reports: new Map(), status: '', interrupted: false, recorded: false };
+      this.byId.set(id, { id, npc, ...empty });
     }
     const turn = this.byId.get(message.turn_id);
     if (!turn) return;
@@ -63,9 +64,11 @@ export class Turns {
       this.ids.add(message.id);
       this.unanswered.set(message.id, message.type);
     }
+    const turn = this.byId.get(message.turn_id);
+    if (!turn) return;
+    if (message.type === 'interrupt') turn.interrupted = true;
     if (message.type !== 'speech_report') return;
-    const reports = this.byId.get(message.turn_id)?.reports;
-    reports?.set(message.seq, [...(reports.get(message.seq) ?? []), message.status]);
+    turn.reports.set(message.seq, [...(turn.reports.get(message.seq) ?? []), message.status]);
   }
 
   /** A save was loaded: the turns until now were forgotten, and none of them is recorded. */

@@ -7,6 +7,9 @@
 import { LYDIA } from '../whiterun.mjs';
 import { check, said } from './acts.mjs';
 
+/** Of real time: how long the daemon takes a silent long poll for one that is late. */
+const AWAY_MS = 5000;
+
 /**
  * @param {import('../game.mjs').Game} game
  * @param {import('../line.mjs').Line} line
@@ -17,7 +20,9 @@ export async function newSession(game, line) {
   const { received, sent } = game.recorder;
   const identified = received.find(({ message }) => message.type === 'identified')?.message;
   const before = sent.length;
-  line.interrupt(identified.limits.resume_grace_s * 1000 + 300);
+  line.interrupt(identified.limits.resume_grace_s * 1000 + (line.polled ? AWAY_MS : 0) + 300);
+  const session = () => received.findLast(({ message }) => message.type === 'identified')?.message.session_id;
+  await game.until('a new session', () => session() !== identified.session_id, 600_000);
   await said(game, 'Where is the court wizard?');
   const again = sent.slice(before).map(({ message }) => message.type);
   const order = ['identify', 'npc_update', 'game_started'].map((type) => again.indexOf(type));

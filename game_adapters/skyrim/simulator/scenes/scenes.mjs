@@ -2,6 +2,7 @@
 /** The scenes by name. */
 
 import { evening } from './evening.mjs';
+import { idle } from './idle.mjs';
 import { late } from './late.mjs';
 import { newSession } from './new_session.mjs';
 import { pause } from './pause.mjs';
@@ -10,4 +11,4 @@ import { scripted } from './scripted.mjs';
 import { talk } from './talk.mjs';
 
 /** @type {Record<string, (game: import('../game.mjs').Game, line: import('../line.mjs').Line) => Promise<void>>} */
-export const SCENES = { evening, late, new_session: newSession, pause, reload, scripted, talk };
+export const SCENES = { evening, idle, late, new_session: newSession, pause, reload, scripted, talk };

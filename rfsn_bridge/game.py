@@ -308,14 +308,18 @@ class Game:
             history = member.remembered(turn, self._playing())
             await turn.run(member.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
         finally:
-            turn.interrupt()  # whatever happened, it is over
+            if not turn.over.is_set():  # whatever happened, it is over
+                turn.interrupt()
 
     async def _until_known(self, turn: RunningTurn) -> None:
         """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
-        now = self._playing()
-        heard_by = turn.heard.finished(now, interrupted=turn.status is TurnStatus.INTERRUPTED)
+        now, silenced = self._playing(), turn.silenced
+        heard_by = turn.heard.finished(now, interrupted=silenced)
         reported = self._reported[turn.turn_id]
         while turn.turn_id not in self._forgotten:
+            if turn.silenced and not silenced:
+                silenced = True
+                heard_by = turn.heard.finished(self._playing(), interrupted=True)
             overdue_at = max(
                 0.0 if turn.heard.settled else heard_by, now + ANSWER_S if self._deeds.waiting(turn) else 0.0
             )
@@ -410,12 +414,18 @@ class Game:
             chosen = [turn for turn in self._turns.values() if turn.line.npc.npc_id == message.npc_id]
         else:
             chosen = list(self._turns.values())
-        return sum(turn.interrupt() for turn in chosen)
+        return sum(map(self._stop, chosen))
 
     def _interrupt_npc(self, npc_id: str) -> None:
         for turn in list(self._turns.values()):
             if turn.line.npc.npc_id == npc_id:
-                turn.interrupt()
+                self._stop(turn)
+
+    def _stop(self, turn: RunningTurn) -> bool:
+        """End a turn, or the waiting for what is still being heard of one that is written."""
+        stopped = turn.interrupt()
+        self._reported[turn.turn_id].set()
+        return stopped
 
     # --- Watching
 

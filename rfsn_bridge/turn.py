@@ -132,6 +132,8 @@ class RunningTurn:
         self.heard = Heard(hearing)
         self.decision: Decision | None = None
         self.status: TurnStatus | None = None
+        self.silenced = False
+        """Its speech was cut off: what was not heard by now will not be."""
         self.deeds: list[Deed] = []
         """What came of the actions that were asked for."""
         self._out = out
@@ -183,10 +185,16 @@ class RunningTurn:
         self._finish(TurnStatus.FAILED if self._failure else TurnStatus.COMPLETED)
 
     def interrupt(self) -> bool:
-        """Finish now; False if it had finished before. Whoever runs the turn then cancels it, as `over` is set."""
-        was_running = self.status is None
-        self._finish(TurnStatus.INTERRUPTED)
-        return was_running
+        """Finish now, or cut off what is still being heard of it; False if nothing was left of it to stop.
+
+        Whoever runs the turn then cancels it, as `over` is set.
+        """
+        if self.status is None:
+            self._finish(TurnStatus.INTERRUPTED)
+        elif self.silenced or self.heard.settled:
+            return False
+        self.silenced = True
+        return True
 
     # --- The mind
 

@@ -111,6 +111,24 @@ async def test_a_silent_client_with_lips_is_told_how_long_and_how(tmp_path: Path
         assert (await client.until("turn_recorded"))["heard_text"] == f"{REPLY[0]}Its people"
 
 
+@pytest.mark.parametrize("by", ["interrupt", "line"])
+async def test_what_is_written_but_not_yet_heard_can_be_cut_off(by: str, tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(REPLY), tmp_path, visemes=True, reports=True) as (_, client):
+        await client.meet("lydia")
+        turn = await client.say("lydia")
+        await client.until("turn_finished")
+        await client.ask(type="speech_report", turn_id=turn, seq=0, status="started")
+        if by == "line":
+            await client.say("lydia", "Enough.")
+        else:
+            assert (await client.ask(type="interrupt", npc_id="lydia"))["data"] == {"interrupted": 1}
+            assert (await client.ask(type="interrupt", turn_id=turn))["data"] == {"interrupted": 0}
+        await client.send(type="speech_report", turn_id=turn, seq=0, status="aborted", heard_ms=1000)
+        recorded = await client.until("turn_recorded", turn_id=turn)  # and not ten seconds later
+        assert recorded["heard_text"] == "Whiterun stands"
+    assert len(client.messages("turn_finished", turn_id=turn)) == 1
+
+
 @pytest.mark.parametrize("client", [{"visemes": False, "reports": True}, {"visemes": True, "reports": False}])
 async def test_a_client_without_both_has_heard_what_it_was_shown(client: dict[str, bool], tmp_path: Path) -> None:
     async with daemon_and_client(ScriptedLLM(REPLY), tmp_path, **client) as (_, raw):

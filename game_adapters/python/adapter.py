@@ -8,10 +8,10 @@ import sys
 
 from rfsn_bridge.client import Client, TurnStream, connect
 from rfsn_bridge.protocol.frames import AudioFrame
-from rfsn_bridge.protocol.messages import AudioEnd, DecisionMade, Notice, NpcUpdate, Numbered, SentenceSaid
+from rfsn_bridge.protocol.messages import Audio, AudioEnd, DecisionMade, Notice, NpcUpdate, Numbered, SentenceSaid
 
 LYDIA = NpcUpdate(
-    npc_id="lydia",  # your game's own stable id; lowercase is safest
+    npc_id="npc.lydia",  # your game's own stable id; lowercase is safest
     name="Lydia",
     race="Nord",
     gender="female",
@@ -23,7 +23,7 @@ LYDIA = NpcUpdate(
 async def play(client: Client) -> None:
     await client.request(LYDIA)
     while line := await asyncio.to_thread(read_line):
-        async with await client.say("lydia", line) as turn:
+        async with await client.say(LYDIA.npc_id, line) as turn:
             await show(turn)
             await turn.recorded  # now it is remembered, whatever happens
 
@@ -35,6 +35,8 @@ async def show(turn: TurnStream) -> None:
                 print(f"  ({part.signal} -> {part.action})")
             case SentenceSaid():
                 print(f"Lydia: {part.text}")
+            case Audio():
+                await turn.report(part.seq, "started")
             case AudioFrame():
                 pass  # give part.pcm to your game's sound engine here
             case AudioEnd():

@@ -851,6 +851,8 @@ var Pause = class {
 		this.paused = false;
 		this.menus = /* @__PURE__ */ new Set();
 		this.lastFrame = 0;
+		/** It has stood still since the last frame. */
+		this.stood = true;
 		this.frames = 0;
 	}
 	menu(name, open) {
@@ -866,15 +868,17 @@ var Pause = class {
 	/** Each frame of the world. Gives the milliseconds of it that have passed. */
 	frame(now) {
 		const passed = now - this.lastFrame;
-		const resumed = this.paused || this.lastFrame === 0;
+		const { stood } = this;
+		this.stood = false;
 		this.lastFrame = now;
 		if (this.menus.size > 0 && ++this.frames > RUNNING_FRAMES) this.menus.clear();
 		this.set(this.menus.size > 0);
-		return resumed || this.paused || passed < 0 ? 0 : Math.min(passed, STALLED_MS);
+		return stood || this.paused || passed < 0 ? 0 : Math.min(passed, STALLED_MS);
 	}
 	set(paused) {
 		if (paused === this.paused) return;
 		this.paused = paused;
+		this.stood = true;
 		this.changed(paused);
 	}
 };
@@ -954,6 +958,7 @@ var LEAST_READING_MS = 1200;
 var KEEP_EVERY_MS = 250;
 var OUT_OF_EARSHOT = 2;
 var TURNS = 16;
+var PAST_TURNS = 32;
 var Speech = class {
 	constructor(world, store2, settings2, lips, listener) {
 		this.world = world;
@@ -962,8 +967,11 @@ var Speech = class {
 		this.listener = listener;
 		this.audio = "none";
 		this.turns = [];
+		/** All that were ever begun, of late: the answer to a line that is sent again begins its turn again. */
+		this.past = [];
 		this.changed = store2.keep("speech", () => ({
 			turns: this.turns,
+			past: this.past,
 			playing: this.playing && { turn: this.playing.turn.id, seq: this.playing.utterance.seq, heard: this.playing.heard },
 			facing: this.facing,
 			audio: this.audio
@@ -1038,7 +1046,9 @@ var Speech = class {
 	// --- Turns
 	/** Who is spoken to anew says no more of what was before: that turn may long be complete at the daemon. */
 	begin(id, npc) {
-		if (this.turns.some((turn) => turn.id === id)) return;
+		if (this.past.includes(id)) return;
+		this.past.push(id);
+		if (this.past.length > PAST_TURNS) this.past.shift();
 		for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
 		this.turns.push({ id, npc, utterances: [], mood: void 0, begun: false, finished: false });
 		if (this.turns.length > TURNS) this.stop(this.turns[0]);
@@ -1214,6 +1224,7 @@ var Speech = class {
 	restore(kept) {
 		if (!isObject(kept) || !Array.isArray(kept.turns)) return;
 		this.turns = kept.turns;
+		if (Array.isArray(kept.past)) this.past = kept.past;
 		if (typeof kept.facing === "string") this.facing = kept.facing;
 		if (typeof kept.audio === "string") this.audio = kept.audio;
 		if (!isObject(kept.playing)) return;
@@ -1487,6 +1498,7 @@ var Page = class {
 		this.next = 0;
 		this.retry = FIRST_RETRY_MS;
 		this.greeted = false;
+		this.asking = false;
 		this.connection = 0;
 		/** The page's own WebSocket; the address is the page's own and not asked for. */
 		this.openSocket = (_url, _protocol, listener) => {
@@ -1527,14 +1539,16 @@ var Page = class {
 	}
 	/** Open the text box. */
 	ask(name) {
+		this.asking = true;
 		this.browser.show();
 		this.browser.focus(true);
 		this.call("ask", name);
 	}
 	/** Close the text box. */
 	dismiss() {
+		if (!this.asking) return;
 		this.call("dismiss");
-		this.browser.focus(false);
+		this.closed();
 	}
 	subtitle(name, text2) {
 		this.call("subtitle", name, text2);
@@ -1556,18 +1570,24 @@ var Page = class {
 		if (kind === "ready") {
 			this.appear();
 		} else if (kind === "said" && typeof first === "string") {
-			this.browser.focus(false);
+			this.closed();
 			this.listener.said(first);
 		} else if (kind === "cancelled") {
-			this.browser.focus(false);
+			this.closed();
 			this.listener.cancelled();
 		} else if (first === this.connection) {
 			if (kind === "message" && typeof second === "string") (_a = this.socket) == null ? void 0 : _a.message(second);
 			if (kind === "closed") this.close(`closed with ${String(second)}`);
 		}
 	}
+	/** The text box is; keys go to the game again. */
+	closed() {
+		this.asking = false;
+		this.browser.focus(false);
+	}
 	appear() {
 		if (this.ready) this.close("the page was loaded anew");
+		if (this.asking) this.closed();
 		this.ready = true;
 		this.browser.show();
 	}

@@ -12,6 +12,8 @@ export class Pause {
   paused = false;
   private readonly menus = new Set<string>();
   private lastFrame = 0;
+  /** It has stood still since the last frame. */
+  private stood = true;
   private frames = 0;
 
   constructor(private readonly changed: (paused: boolean) => void) {}
@@ -31,16 +33,18 @@ export class Pause {
   /** Each frame of the world. Gives the milliseconds of it that have passed. */
   frame(now: number): number {
     const passed = now - this.lastFrame;
-    const resumed = this.paused || this.lastFrame === 0;
+    const { stood } = this;
+    this.stood = false;
     this.lastFrame = now;
     if (this.menus.size > 0 && ++this.frames > RUNNING_FRAMES) this.menus.clear();
     this.set(this.menus.size > 0);
-    return resumed || this.paused || passed < 0 ? 0 : Math.min(passed, STALLED_MS);
+    return stood || this.paused || passed < 0 ? 0 : Math.min(passed, STALLED_MS);
   }
 
   private set(paused: boolean): void {
     if (paused === this.paused) return;
     this.paused = paused;
+    this.stood = true;
     this.changed(paused);
   }
 }

@@ -20,6 +20,7 @@ const KEEP_EVERY_MS = 250;
 /** Farther than this many hearing distances nobody listens any more. */
 const OUT_OF_EARSHOT = 2;
 const TURNS = 16;
+const PAST_TURNS = 32;
 
 interface Utterance {
   seq: number;
@@ -60,6 +61,8 @@ export interface SpeechListener {
 export class Speech {
   audio: AudioMode = "none";
   private turns: SpokenTurn[] = [];
+  /** All that were ever begun, of late: the answer to a line that is sent again begins its turn again. */
+  private past: string[] = [];
   private playing: Playing | undefined;
   private facing: NpcId | undefined;
   private readonly changed: () => void;
@@ -73,6 +76,7 @@ export class Speech {
   ) {
     this.changed = store.keep("speech", () => ({
       turns: this.turns,
+      past: this.past,
       playing: this.playing && { turn: this.playing.turn.id, seq: this.playing.utterance.seq, heard: this.playing.heard },
       facing: this.facing,
       audio: this.audio,
@@ -157,7 +161,9 @@ export class Speech {
 
   /** Who is spoken to anew says no more of what was before: that turn may long be complete at the daemon. */
   private begin(id: string, npc: NpcId): void {
-    if (this.turns.some((turn) => turn.id === id)) return;
+    if (this.past.includes(id)) return;
+    this.past.push(id);
+    if (this.past.length > PAST_TURNS) this.past.shift();
     for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
     this.turns.push({ id, npc, utterances: [], mood: undefined, begun: false, finished: false });
     if (this.turns.length > TURNS) this.stop(this.turns[0] as SpokenTurn);
@@ -350,6 +356,7 @@ export class Speech {
   private restore(kept: unknown): void {
     if (!isObject(kept) || !Array.isArray(kept.turns)) return;
     this.turns = kept.turns as SpokenTurn[];
+    if (Array.isArray(kept.past)) this.past = kept.past as string[];
     if (typeof kept.facing === "string") this.facing = kept.facing;
     if (typeof kept.audio === "string") this.audio = kept.audio as AudioMode;
     if (!isObject(kept.playing)) return;

@@ -21,6 +21,7 @@ export class Page {
   private next = 0;
   private retry = FIRST_RETRY_MS;
   private greeted = false;
+  private asking = false;
   private connection = 0;
   private socket: SocketListener | undefined;
 
@@ -59,6 +60,7 @@ export class Page {
 
   /** Open the text box. */
   ask(name: string): void {
+    this.asking = true;
     this.browser.show();
     this.browser.focus(true);
     this.call("ask", name);
@@ -66,8 +68,9 @@ export class Page {
 
   /** Close the text box. */
   dismiss(): void {
+    if (!this.asking) return;
     this.call("dismiss");
-    this.browser.focus(false);
+    this.closed();
   }
 
   subtitle(name: string, text: string): void {
@@ -108,10 +111,10 @@ export class Page {
     if (kind === "ready") {
       this.appear();
     } else if (kind === "said" && typeof first === "string") {
-      this.browser.focus(false);
+      this.closed();
       this.listener.said(first);
     } else if (kind === "cancelled") {
-      this.browser.focus(false);
+      this.closed();
       this.listener.cancelled();
     } else if (first === this.connection) {
       if (kind === "message" && typeof second === "string") this.socket?.message(second);
@@ -119,9 +122,16 @@ export class Page {
     }
   }
 
+  /** The text box is; keys go to the game again. */
+  private closed(): void {
+    this.asking = false;
+    this.browser.focus(false);
+  }
+
   private appear(): void {
     // A page that appears a second time was loaded anew: its WebSocket went with the old one.
     if (this.ready) this.close("the page was loaded anew");
+    if (this.asking) this.closed();
     this.ready = true;
     this.browser.show();
   }

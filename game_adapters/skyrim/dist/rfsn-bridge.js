@@ -182,7 +182,7 @@ var Actions = class {
 		this.running.push(id);
 		this.changed();
 		if (!this.allowed.includes(name)) {
-			this.finish(id, { status: "rejected", message: "The player has switched this off." });
+			this.finish(id, { status: "rejected", message: "That is not allowed in this game." });
 			return;
 		}
 		const deed = { npc, name, arguments: given };
@@ -972,11 +972,15 @@ var Speech = class {
 		this.changed = store2.keep("speech", () => ({
 			turns: this.turns,
 			past: this.past,
-			playing: this.playing && { turn: this.playing.turn.id, seq: this.playing.utterance.seq, heard: this.playing.heard },
 			facing: this.facing,
 			audio: this.audio
 		}));
-		this.restore(store2.load("speech"));
+		this.moved = store2.keep("playing", () => {
+			if (!this.playing) return null;
+			const { turn, utterance, heard } = this.playing;
+			return { turn: turn.id, seq: utterance.seq, heard };
+		});
+		this.restore(store2.load("speech"), store2.load("playing"));
 	}
 	/** Who speaks at this moment. */
 	get speaker() {
@@ -1039,6 +1043,7 @@ var Speech = class {
 		if (this.playing && report) this.report(this.playing, "aborted");
 		if (this.playing) this.lips.end();
 		this.playing = void 0;
+		this.moved();
 		this.turns = [];
 		this.listener.silence();
 		this.changed();
@@ -1117,6 +1122,7 @@ var Speech = class {
 			this.report(this.playing, "aborted");
 			this.lips.end();
 			this.playing = void 0;
+			this.moved();
 			this.listener.silence();
 		}
 		this.turns = this.turns.filter((each) => each !== turn);
@@ -1162,6 +1168,7 @@ var Speech = class {
 		turn.begun = true;
 		utterance.state = "playing";
 		this.playing = { turn, utterance, heard: 0, kept: 0 };
+		this.moved();
 		if (this.facing !== npc) this.turnTo(npc);
 		if (this.settings.expressions && turn.mood) this.world.express(npc, turn.mood);
 		this.listener.subtitle(npc, utterance.text);
@@ -1182,7 +1189,7 @@ var Speech = class {
 		this.lips.move(playing.heard);
 		if (playing.heard - playing.kept >= KEEP_EVERY_MS) {
 			playing.kept = playing.heard;
-			this.changed();
+			this.moved();
 		}
 	}
 	end(playing) {
@@ -1190,6 +1197,7 @@ var Speech = class {
 		this.report(playing, "ended");
 		this.lips.end();
 		this.playing = void 0;
+		this.moved();
 		this.changed();
 	}
 	moveLips(npc, utterance) {
@@ -1221,14 +1229,14 @@ var Speech = class {
 	}
 	// --- A reload of the plugin
 	/** A sentence goes on where it was: it was shown, and its end is reported as if nothing had been. */
-	restore(kept) {
+	restore(kept, playing) {
 		if (!isObject(kept) || !Array.isArray(kept.turns)) return;
 		this.turns = kept.turns;
 		if (Array.isArray(kept.past)) this.past = kept.past;
 		if (typeof kept.facing === "string") this.facing = kept.facing;
 		if (typeof kept.audio === "string") this.audio = kept.audio;
-		if (!isObject(kept.playing)) return;
-		const { turn: id, seq, heard } = kept.playing;
+		if (!isObject(playing)) return;
+		const { turn: id, seq, heard } = playing;
 		const turn = this.turns.find((each) => each.id === id);
 		const utterance = turn == null ? void 0 : turn.utterances.find((each) => each.seq === seq);
 		if (!turn || !utterance || typeof heard !== "number") return;

@@ -144,7 +144,7 @@ export class Actions {
     this.running.push(id);
     this.changed();
     if (!this.allowed.includes(name)) {
-      this.finish(id, { status: "rejected", message: "The player has switched this off." });
+      this.finish(id, { status: "rejected", message: "That is not allowed in this game." });
       return;
     }
     const deed = { npc, name, arguments: given };

@@ -66,6 +66,8 @@ export class Speech {
   private playing: Playing | undefined;
   private facing: NpcId | undefined;
   private readonly changed: () => void;
+  /** The same for how far the sentence is, which is said often and is small. */
+  private readonly moved: () => void;
 
   constructor(
     private readonly world: World,
@@ -77,11 +79,15 @@ export class Speech {
     this.changed = store.keep("speech", () => ({
       turns: this.turns,
       past: this.past,
-      playing: this.playing && { turn: this.playing.turn.id, seq: this.playing.utterance.seq, heard: this.playing.heard },
       facing: this.facing,
       audio: this.audio,
     }));
-    this.restore(store.load("speech"));
+    this.moved = store.keep("playing", () => {
+      if (!this.playing) return null;
+      const { turn, utterance, heard } = this.playing;
+      return { turn: turn.id, seq: utterance.seq, heard };
+    });
+    this.restore(store.load("speech"), store.load("playing"));
   }
 
   /** Who speaks at this moment. */
@@ -152,6 +158,7 @@ export class Speech {
     if (this.playing && report) this.report(this.playing, "aborted");
     if (this.playing) this.lips.end();
     this.playing = undefined;
+    this.moved();
     this.turns = [];
     this.listener.silence();
     this.changed();
@@ -234,6 +241,7 @@ export class Speech {
       this.report(this.playing, "aborted");
       this.lips.end();
       this.playing = undefined;
+      this.moved();
       this.listener.silence();
     }
     this.turns = this.turns.filter((each) => each !== turn);
@@ -284,6 +292,7 @@ export class Speech {
     turn.begun = true;
     utterance.state = "playing";
     this.playing = { turn, utterance, heard: 0, kept: 0 };
+    this.moved();
     if (this.facing !== npc) this.turnTo(npc);
     if (this.settings.expressions && turn.mood) this.world.express(npc, turn.mood);
     this.listener.subtitle(npc, utterance.text);
@@ -305,7 +314,7 @@ export class Speech {
     this.lips.move(playing.heard);
     if (playing.heard - playing.kept >= KEEP_EVERY_MS) {
       playing.kept = playing.heard;
-      this.changed();
+      this.moved();
     }
   }
 
@@ -314,6 +323,7 @@ export class Speech {
     this.report(playing, "ended");
     this.lips.end();
     this.playing = undefined;
+    this.moved();
     this.changed();
   }
 
@@ -353,14 +363,14 @@ export class Speech {
   // --- A reload of the plugin
 
   /** A sentence goes on where it was: it was shown, and its end is reported as if nothing had been. */
-  private restore(kept: unknown): void {
+  private restore(kept: unknown, playing: unknown): void {
     if (!isObject(kept) || !Array.isArray(kept.turns)) return;
     this.turns = kept.turns as SpokenTurn[];
     if (Array.isArray(kept.past)) this.past = kept.past as string[];
     if (typeof kept.facing === "string") this.facing = kept.facing;
     if (typeof kept.audio === "string") this.audio = kept.audio as AudioMode;
-    if (!isObject(kept.playing)) return;
-    const { turn: id, seq, heard } = kept.playing;
+    if (!isObject(playing)) return;
+    const { turn: id, seq, heard } = playing;
     const turn = this.turns.find((each) => each.id === id);
     const utterance = turn?.utterances.find((each) => each.seq === seq);
     if (!turn || !utterance || typeof heard !== "number") return;

@@ -54,17 +54,17 @@ const input = createInterface({ input: process.stdin });
 input.on("line", (line) => (commands[line] ?? say)(line));
 on.decision = ({ signal, action }) => console.log(`  (${signal} -> ${action})`);
 // --- Step 3: show what she says, a sentence after the other, and report what was shown
-let queue = [], current = null, paused = false, turns = 0, leaving = false;
+let queue = [], current = null, paused = false, turns = new Set(), leaving = false;
 input.on("close", () => (leaving = true));
-on.turn_started = () => (turns += 1);
+on.turn_started = ({ turn_id }) => turns.add(turn_id);
 on.sentence = (sentence) => queue.push(sentence);
 on.turn_finished = ({ turn_id, status }) => {
-  turns -= 1;
+  turns.delete(turn_id);
   if (status !== "interrupted") return; // what is queued is still shown
   queue = queue.filter((sentence) => sentence.turn_id !== turn_id);
   if (current?.turn_id === turn_id) report("aborted");
 };
-newSession.push(() => ([queue, current, turns] = [[], null, 0]));
+newSession.push(() => ([queue, current, turns] = [[], null, new Set()]));
 function frame(ms) { // a game calls this each frame, with the milliseconds since the last
   if (current && !paused && (current.heard += ms) >= current.duration_ms) report("ended");
   if (current || paused || !queue.length) return;
@@ -79,7 +79,7 @@ function report(status) {
 }
 setInterval(() => {
   frame(50);
-  if (leaving && !turns && !current && !queue.length && !outbox.size) process.exit();
+  if (leaving && !turns.size && !current && !queue.length && !outbox.size) process.exit();
 }, 50);
 // --- Step 4: do what she decides to do
 const item = { type: "string", enum: ["torch", "potion"] };

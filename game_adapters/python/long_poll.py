@@ -1,15 +1,14 @@
 """A text adapter for games without WebSocket: only the standard library, over HTTP. See docs/adapters.md."""
 
+import http.client
 import itertools
 import json
 import secrets
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 
-URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8001"
+HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:8001"
 LYDIA = "npc-0042"
 IDENTIFY = {
     "type": "identify",
@@ -20,19 +19,21 @@ IDENTIFY = {
 }
 
 
-def http(path, body=None):
+def ask(path, body=None):
     """One request; None if the session is gone, ConnectionError if no answer came."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(URL + path, data, {"Content-Type": "application/json"})
+    request = ("GET", path) if body is None else ("POST", path, json.dumps(body).encode())
+    connection = http.client.HTTPConnection(HOST, timeout=10)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            return None
-        raise SystemExit(f"refused: {error.read().decode()}") from None
-    except OSError as error:
+        connection.request(*request)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    except (OSError, http.client.HTTPException) as error:
         raise ConnectionError(error) from None
+    finally:
+        connection.close()
+    if answer.status not in (200, 404):
+        raise RuntimeError(f"refused: {text}")
+    return json.loads(text) if answer.status == 200 else None
 
 
 class Line:
@@ -58,14 +59,14 @@ class Line:
                 return
             batch = self.unsent[:32]
             try:
-                if http("/send", {"session_id": self.session, "messages": batch}):
+                if ask("/send", {"session_id": self.session, "messages": batch}):
                     del self.unsent[: len(batch)]
             except ConnectionError:
                 pass  # after the next poll it is tried again
 
     def begin(self):
         resume = {"resume": {"session_id": self.session, "last_n": self.last_n}} if self.session else {}
-        identified = http("/session", {**IDENTIFY, **resume})
+        identified = ask("/session", {**IDENTIFY, **resume})
         with self.lock:
             self.session, waiting = identified["session_id"], list(self.outbox.values())
             self.unsent = waiting if identified["resumed"] else []
@@ -84,7 +85,7 @@ class Line:
             try:
                 if self.session is None:
                     self.begin()
-                answer = http(f"/poll?session={self.session}&after={self.last_n}")  # at most four seconds
+                answer = ask(f"/poll?session={self.session}&after={self.last_n}")  # at most four seconds
                 if answer is None:
                     self.begin()
                     continue
@@ -96,28 +97,32 @@ class Line:
                 continue
             for message in answer["messages"]:
                 self.last_n = message["n"]
-                self.outbox.pop(message.get("re"), None)
                 yield message
+                with self.lock:
+                    answered = self.outbox.pop(message.get("re"), None)
+                    self.unsent = [each for each in self.unsent if each is not answered]
 
 
-def read_player(line):
-    for text in sys.stdin:
-        line.tell(type="player_line", npc_id=LYDIA, text=text.strip())
-    line.leaving = True
+line, turns = Line(), set()  # the turns that are not recorded yet
 
 
-line = Line()
-line.leaving, turns = False, 0
-threading.Thread(target=read_player, args=(line,), daemon=True).start()
-for message in line.read():
-    match message["type"]:
-        case "turn_started":
-            turns += 1
-        case "sentence":
-            print(f"Lydia: {message['text']}", flush=True)
-        case "error" | "notice":
-            print(f"[{message.get('level', 'error')}] {message['message']} {message.get('hint', '')}", flush=True)
-        case "turn_recorded":
-            turns -= 1
-            if line.leaving and not turns and not line.outbox:
-                break
+def show():
+    for message in line.read():
+        match message["type"]:
+            case "turn_started":
+                turns.add(message["turn_id"])  # an answer that is repeated counts once
+            case "turn_recorded":
+                turns.discard(message["turn_id"])
+            case "sentence":
+                print(f"Lydia: {message['text']}", flush=True)
+            case "error" | "notice":
+                level, hint = message.get("level", "error"), message.get("hint", "")
+                print(f"[{level}] {message['message']} {hint}", flush=True)
+
+
+shown = threading.Thread(target=show, daemon=True)
+shown.start()
+for text in sys.stdin:
+    line.tell(type="player_line", npc_id=LYDIA, text=text.strip())
+while shown.is_alive() and (turns or line.outbox):
+    time.sleep(0.1)

@@ -123,11 +123,11 @@ async def decision(message):
 on["decision"] = decision
 
 # --- Step 3: show what she says, a sentence after the other, and report what was shown
-playing = SimpleNamespace(queue=[], current=None, heard=0, paused=False, turns=0)
+playing = SimpleNamespace(queue=[], current=None, heard=0, paused=False, turns=set())
 
 
 async def turn_started(message):
-    playing.turns += 1
+    playing.turns.add(message["turn_id"])
 
 
 async def sentence(message):
@@ -135,7 +135,7 @@ async def sentence(message):
 
 
 async def turn_finished(message):
-    playing.turns -= 1
+    playing.turns.discard(message["turn_id"])
     if message["status"] == "interrupted":  # otherwise, what is queued is still shown
         playing.queue = [each for each in playing.queue if each["turn_id"] != message["turn_id"]]
         if playing.current and playing.current["turn_id"] == message["turn_id"]:
@@ -146,7 +146,7 @@ on.update(turn_started=turn_started, sentence=sentence, turn_finished=turn_finis
 
 
 async def forget_playing():
-    playing.queue, playing.current, playing.turns = [], None, 0
+    playing.queue, playing.current, playing.turns = [], None, set()
 
 
 new_session.append(forget_playing)

@@ -91,8 +91,10 @@ class Trial:
         """Until the time is over, or the adapter has left and not come back."""
         ends_at = None if self._setup.seconds is None else time.monotonic() + self._setup.seconds
         while ends_at is None or time.monotonic() < ends_at:
-            left = self._left_at
-            if left is not None and not self.tap.requests and time.monotonic() - left > self._setup.patience_s:
+            now = time.monotonic()
+            if self.tap.requests:
+                self._left_at = now
+            elif self._left_at is not None and now - self._left_at > self._setup.patience_s:
                 return
             await asyncio.sleep(_LOOK_S)
 

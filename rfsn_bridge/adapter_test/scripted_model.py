@@ -8,10 +8,7 @@ from typing import Any
 from rfsn_bridge.domain import LLMRequest, TextDelta, Usage
 from rfsn_bridge.testing import ScriptedLLM
 
-_REPLY = (
-    "Answer {n} begins here, traveller, and it is long enough to be interrupted. "
-    "This is the middle of answer {n}. And here answer {n} ends."
-)
+_REPLY = "Answer {n} begins here. Answer {n} goes on. Now answer {n} ends."
 """No two answers share a sentence: what is shown twice can be told from what is said twice."""
 
 

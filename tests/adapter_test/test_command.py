@@ -73,7 +73,7 @@ async def said_by(script: Path, url: str, *lines: str) -> str:
     assert process.stdin and process.stdout
     out = ""
     for number, line in enumerate(lines):
-        while number == 1 and "here answer 1 ends" not in out:
+        while number == 1 and "Now answer 1 ends" not in out:
             out += await _line(process.stdout)
         process.stdin.write(f"{line}\n".encode())
     process.stdin.close()
@@ -105,7 +105,9 @@ async def test_a_good_adapter_over_websocket_passes() -> None:
 
 async def test_a_good_adapter_over_long_poll_passes() -> None:
     async with adapter_test("--json") as command:
-        out = await said_by(ADAPTERS / "long_poll.py", command.http_url, "Hello!", "And now?")
+        out = await said_by(
+            ADAPTERS / "long_poll.py", command.http_url.removeprefix("http://"), "Hello!", "And now?"
+        )
         code, report = await command.report()
     assert report["findings"] == []
     assert (code, report["transports"]) == (0, ["long poll"])
@@ -153,7 +155,7 @@ async def test_a_bad_adapter_over_long_poll_is_told_what_is_wrong() -> None:
         for _ in range(2):  # the second time it has the answer already
             assert http(f"{url}/poll?session={session}&after=0")["messages"]
         positions = {"type": "positions", "npcs": {"npc-1": [0, 0, 0]}}
-        http(f"{url}/send", {"session_id": session, "messages": [positions] * 9})
+        http(f"{url}/send", {"session_id": session, "messages": [positions] * 12})
 
     async with adapter_test("--json", "--cut", "never") as command:
         await asyncio.to_thread(play, command.http_url)
@@ -164,7 +166,7 @@ async def test_a_bad_adapter_over_long_poll_is_told_what_is_wrong() -> None:
 
 async def test_a_session_that_is_forgotten_is_to_be_told_everything_anew() -> None:
     """The outage is longer than the grace: the adapter must begin anew, and does."""
-    async with adapter_test("--json", "--cut", "forget", "--grace", "0.3", "--patience", "3") as command:
+    async with adapter_test("--json", "--cut", "forget", "--grace", "0.3", "--patience", "2") as command:
         await said_by(ADAPTERS / "text_adapter.py", command.url, "Hello!")
         code, report = await command.report()
     assert (code, report["findings"]) == (0, [])

@@ -67,6 +67,7 @@ function fits(message, shape) {
 // src/actions.ts
 var KIND = ["agree", "accept", "help", "greet", "offer", "defend"];
 var ITEMS = 24;
+var OFFERS = 32;
 var POLITENESS_MS = 12e3;
 var REMEMBERED = 64;
 var SPECS = [
@@ -97,8 +98,8 @@ var SPECS = [
 		when: [...KIND, "attack", "threaten"]
 	}
 ];
-function giveItem(items) {
-	return {
+function offer(npc, items) {
+	const give = {
 		name: "give_item",
 		description: "Hand the player something that you carry.",
 		parameters: {
@@ -109,6 +110,7 @@ function giveItem(items) {
 		},
 		when: ["agree", "accept", "help", "offer", "apologize"]
 	};
+	return { type: "actions_register", npc_ids: [npc], actions: [give] };
 }
 var Actions = class {
 	constructor(world, store2, allowed, send, speaking) {
@@ -120,39 +122,40 @@ var Actions = class {
 		/** Begun, and not answered yet. */
 		this.running = [];
 		this.done = [];
-		/** What each NPC was last said to be able to give, in this session, as JSON. */
-		this.offered = {};
+		/** What each NPC was last said to be able to give. */
+		this.offered = /* @__PURE__ */ new Map();
 		this.changed = store2.keep("actions", () => ({
 			waiting: this.waiting,
 			running: this.running,
-			offered: this.offered
+			offered: Array.from(this.offered)
 		}));
 		const kept = store2.load("actions");
 		if (!isObject(kept)) return;
 		if (Array.isArray(kept.waiting)) this.waiting = kept.waiting;
-		if (isObject(kept.offered)) this.offered = kept.offered;
+		if (Array.isArray(kept.offered)) this.offered = new Map(kept.offered);
 		if (Array.isArray(kept.running)) {
 			for (const id of kept.running) this.answer(id, { status: "applied", message: "It is under way." });
 		}
 	}
-	/** What everybody can do, for a daemon that knows nothing of it. */
+	/** What everybody can do, and what some could give, for a daemon that knows nothing of it. */
 	introduction() {
-		this.offered = {};
-		this.changed();
 		const actions = SPECS.filter(({ name }) => this.allowed.includes(name));
-		return actions.length > 0 ? [{ type: "actions_register", actions }] : [];
+		const messages = actions.length > 0 ? [{ type: "actions_register", actions }] : [];
+		for (const [npc, items] of this.offered) if (items.length > 0) messages.push(offer(npc, items));
+		return messages;
 	}
 	/** World call. Somebody is about to be asked something: say what they could give. */
 	addressing(npc) {
 		var _a;
 		if (!this.allowed.includes("give_item")) return;
 		const items = this.world.belongings(npc).slice(0, ITEMS);
-		const offered = (_a = this.offered[npc]) != null ? _a : "[]";
-		const now = JSON.stringify(items);
-		if (now === offered) return;
-		this.offered[npc] = now;
+		const before = (_a = this.offered.get(npc)) != null ? _a : [];
+		if (items.join("\n") === before.join("\n")) return;
+		this.offered.delete(npc);
+		this.offered.set(npc, items);
+		if (this.offered.size > OFFERS) this.offered.delete(this.offered.keys().next().value);
 		this.changed();
-		if (items.length > 0) this.send({ type: "actions_register", npc_ids: [npc], actions: [giveItem(items)] });
+		if (items.length > 0) this.send(offer(npc, items));
 		else this.send({ type: "actions_unregister", npc_ids: [npc], names: ["give_item"] });
 	}
 	request(request, now) {
@@ -2724,14 +2727,16 @@ var openWebSocket = (url, protocol, listener) => {
 	if (typeof WebSocket !== "function") throw new Error("this runtime has no WebSocket");
 	const socket = new WebSocket(url, protocol);
 	let over = false;
+	const end = (reason) => {
+		if (over) return;
+		over = true;
+		listener.closed(reason);
+	};
 	socket.onmessage = ({ data }) => {
 		if (!over && typeof data === "string") listener.message(data);
 	};
-	socket.onclose = ({ code, reason }) => {
-		if (!over) listener.closed(`closed with ${code} ${reason}`.trim());
-		over = true;
-	};
-	socket.onerror = () => void 0;
+	socket.onclose = ({ code, reason }) => end(`closed with ${code} ${reason}`.trim());
+	socket.onerror = () => end("no connection");
 	return {
 		send: (text2) => socket.send(text2),
 		close: () => {

@@ -8,6 +8,7 @@ type Request = Extract<FromDaemon, { type: "action_request" }>;
 
 const KIND = ["agree", "accept", "help", "greet", "offer", "defend"] as const;
 const ITEMS = 24;
+const OFFERS = 32;
 /** How long a request that stops the world waits for its NPC to finish speaking. */
 const POLITENESS_MS = 12_000;
 const REMEMBERED = 64;
@@ -42,8 +43,8 @@ const SPECS: readonly ActionSpec[] = [
   },
 ];
 
-function giveItem(items: readonly string[]): ActionSpec {
-  return {
+function offer(npc: NpcId, items: readonly string[]): ActionsRegister {
+  const give: ActionSpec = {
     name: "give_item",
     description: "Hand the player something that you carry.",
     parameters: {
@@ -54,6 +55,7 @@ function giveItem(items: readonly string[]): ActionSpec {
     },
     when: ["agree", "accept", "help", "offer", "apologize"],
   };
+  return { type: "actions_register", npc_ids: [npc], actions: [give] };
 }
 
 interface Waiting {
@@ -66,8 +68,8 @@ export class Actions {
   /** Begun, and not answered yet. */
   private running: string[] = [];
   private readonly done: string[] = [];
-  /** What each NPC was last said to be able to give, in this session, as JSON. */
-  private offered: Record<NpcId, string> = {};
+  /** What each NPC was last said to be able to give. */
+  private offered = new Map<NpcId, readonly string[]>();
   private readonly changed: () => void;
 
   constructor(
@@ -80,36 +82,37 @@ export class Actions {
     this.changed = store.keep("actions", () => ({
       waiting: this.waiting,
       running: this.running,
-      offered: this.offered,
+      offered: Array.from(this.offered),
     }));
     const kept = store.load("actions");
     if (!isObject(kept)) return;
     if (Array.isArray(kept.waiting)) this.waiting = kept.waiting as Waiting[];
-    if (isObject(kept.offered)) this.offered = kept.offered as Record<NpcId, string>;
+    if (Array.isArray(kept.offered)) this.offered = new Map(kept.offered as [NpcId, string[]][]);
     // The game goes on with what was begun, but nobody will say any more how it ended.
     if (Array.isArray(kept.running)) {
       for (const id of kept.running as string[]) this.answer(id, { status: "applied", message: "It is under way." });
     }
   }
 
-  /** What everybody can do, for a daemon that knows nothing of it. */
+  /** What everybody can do, and what some could give, for a daemon that knows nothing of it. */
   introduction(): ActionsRegister[] {
-    this.offered = {};
-    this.changed();
     const actions = SPECS.filter(({ name }) => this.allowed.includes(name));
-    return actions.length > 0 ? [{ type: "actions_register", actions }] : [];
+    const messages: ActionsRegister[] = actions.length > 0 ? [{ type: "actions_register", actions }] : [];
+    for (const [npc, items] of this.offered) if (items.length > 0) messages.push(offer(npc, items));
+    return messages;
   }
 
   /** World call. Somebody is about to be asked something: say what they could give. */
   addressing(npc: NpcId): void {
     if (!this.allowed.includes("give_item")) return;
     const items = this.world.belongings(npc).slice(0, ITEMS);
-    const offered = this.offered[npc] ?? "[]";
-    const now = JSON.stringify(items);
-    if (now === offered) return;
-    this.offered[npc] = now;
+    const before = this.offered.get(npc) ?? [];
+    if (items.join("\n") === before.join("\n")) return;
+    this.offered.delete(npc); // to the end of the order in which they are given up
+    this.offered.set(npc, items);
+    if (this.offered.size > OFFERS) this.offered.delete(this.offered.keys().next().value as NpcId);
     this.changed();
-    if (items.length > 0) this.send({ type: "actions_register", npc_ids: [npc], actions: [giveItem(items)] });
+    if (items.length > 0) this.send(offer(npc, items));
     else this.send({ type: "actions_unregister", npc_ids: [npc], names: ["give_item"] });
   }
 

@@ -201,14 +201,16 @@ const openWebSocket: OpenSocket = (url, protocol, listener) => {
   if (typeof WebSocket !== "function") throw new Error("this runtime has no WebSocket");
   const socket = new WebSocket(url, protocol);
   let over = false;
+  const end = (reason: string): void => {
+    if (over) return;
+    over = true;
+    listener.closed(reason);
+  };
   socket.onmessage = ({ data }) => {
     if (!over && typeof data === "string") listener.message(data);
   };
-  socket.onclose = ({ code, reason }) => {
-    if (!over) listener.closed(`closed with ${code} ${reason}`.trim());
-    over = true;
-  };
-  socket.onerror = () => undefined; // `onclose` follows
+  socket.onclose = ({ code, reason }) => end(`closed with ${code} ${reason}`.trim());
+  socket.onerror = () => end("no connection"); // Node's tells of one that never opened by nothing else
   return {
     send: (text) => socket.send(text),
     close: () => {

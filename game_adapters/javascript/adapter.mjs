@@ -56,13 +56,18 @@ on.decision = ({ signal, action }) => console.log(`  (${signal} -> ${action})`);
 // --- Step 3: show what she says, a sentence after the other, and report what was shown
 let queue = [], current = null, paused = false, turns = new Set(), leaving = false;
 input.on("close", () => (leaving = true));
-on.turn_started = ({ turn_id }) => turns.add(turn_id);
+function silence() {
+  queue = [];
+  if (current) report("aborted");
+}
+on.turn_started = ({ turn_id }) => {
+  silence(); // what she was still saying may have been written long ago
+  turns.add(turn_id);
+};
 on.sentence = (sentence) => queue.push(sentence);
 on.turn_finished = ({ turn_id, status }) => {
   turns.delete(turn_id);
-  if (status !== "interrupted") return; // what is queued is still shown
-  queue = queue.filter((sentence) => sentence.turn_id !== turn_id);
-  if (current?.turn_id === turn_id) report("aborted");
+  if (status === "interrupted") silence(); // otherwise, what is queued is still shown
 };
 newSession.push(() => ([queue, current, turns] = [[], null, new Set()]));
 function frame(ms) { // a game calls this each frame, with the milliseconds since the last
@@ -92,7 +97,7 @@ on.action_request = ({ action_id, name, arguments: given }) => {
 };
 // --- Step 5: what else happens in the game
 const save = { playthrough: "my-first-game", save_id: "save-1", game_time: 17.25 };
-commands["/stop"] = () => tell({ type: "interrupt", npc_id: LYDIA });
+commands["/stop"] = () => (silence(), tell({ type: "interrupt", npc_id: LYDIA }));
 commands["/hit"] = () => tell({ type: "game_event", kind: "hit", npc_ids: [LYDIA], text: "A wolf bit Lydia." });
 commands["/save"] = () => tell({ type: "save_created", ...save });
 commands["/load"] = () => tell({ type: "save_loaded", ...save });

@@ -126,7 +126,14 @@ on["decision"] = decision
 playing = SimpleNamespace(queue=[], current=None, heard=0, paused=False, turns=set())
 
 
+async def silence():
+    playing.queue = []
+    if playing.current:
+        await report("aborted")
+
+
 async def turn_started(message):
+    await silence()  # what she was still saying may have been written long ago
     playing.turns.add(message["turn_id"])
 
 
@@ -137,9 +144,7 @@ async def sentence(message):
 async def turn_finished(message):
     playing.turns.discard(message["turn_id"])
     if message["status"] == "interrupted":  # otherwise, what is queued is still shown
-        playing.queue = [each for each in playing.queue if each["turn_id"] != message["turn_id"]]
-        if playing.current and playing.current["turn_id"] == message["turn_id"]:
-            await report("aborted")
+        await silence()
 
 
 on.update(turn_started=turn_started, sentence=sentence, turn_finished=turn_finished)
@@ -203,6 +208,11 @@ SAVE = {"playthrough": "my-first-game", "save_id": "save-1", "game_time": 17.25}
 BITTEN = {"kind": "hit", "npc_ids": [LYDIA], "text": "A wolf bit Lydia."}
 
 
+async def stop():
+    await silence()
+    await tell({"type": "interrupt", "npc_id": LYDIA})
+
+
 async def pause():
     playing.paused = not playing.paused
     await tell({"type": "game_paused", "paused": playing.paused})
@@ -213,7 +223,7 @@ async def still_paused():
         await tell({"type": "game_paused", "paused": True})
 
 
-commands["/stop"] = lambda: tell({"type": "interrupt", "npc_id": LYDIA})
+commands["/stop"] = stop
 commands["/hit"] = lambda: tell({"type": "game_event", **BITTEN})
 commands["/save"] = lambda: tell({"type": "save_created", **SAVE})
 commands["/load"] = lambda: tell({"type": "save_loaded", **SAVE})

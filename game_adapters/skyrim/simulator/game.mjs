@@ -172,7 +172,7 @@ export class Game {
 
   async stop() {
     this.frames.stop();
-    this.host.unload();
+    this.host.end();
     this.sockets.close();
     await this.browser.surface?.close();
   }

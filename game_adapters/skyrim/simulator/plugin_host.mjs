@@ -5,6 +5,7 @@
  */
 
 import vm from 'node:vm';
+import { describe } from './rules.mjs';
 
 /** The plugin's clock is the game's. */
 const GAME_DATE = `(now) => {
@@ -19,6 +20,18 @@ const GAME_DATE = `(now) => {
     }
   };
 }`;
+
+/** Those whose promises may fail without anybody's looking. @type {Set<PluginHost>} */
+const hosts = new Set();
+
+process.on('unhandledRejection', (reason, promise) => {
+  for (const host of hosts) {
+    if (![...host.realms].some((Realm) => promise instanceof Realm)) continue;
+    host.rules.broken('unhandled rejection', describe(reason));
+    return;
+  }
+  throw reason;
+});
 
 export class PluginHost {
   /**
@@ -36,6 +49,9 @@ export class PluginHost {
     /** @type {Record<string, unknown>} */
     this.storage = {};
     this.generation = 0;
+    this.Promise = Promise;
+    /** Every promise's class that the plugin ever had, over its reloads. @type {Set<PromiseConstructor>} */
+    this.realms = new Set();
     this.loaded = false;
   }
 
@@ -48,6 +64,9 @@ export class PluginHost {
     const globals = this.globals(this, within);
     this.context = vm.createContext({ ...globals }, { microtaskMode: 'afterEvaluate' });
     vm.runInContext(GAME_DATE, this.context)(this.now);
+    this.Promise = vm.runInContext('Promise', this.context);
+    this.realms.add(this.Promise);
+    hosts.add(this);
     this.loaded = true;
     this.rules.within('module', () => {
       const module = { exports: {} };
@@ -74,6 +93,12 @@ export class PluginHost {
     }
   }
 
+  /** The game has ended; Node tells of promises that have failed a little later. */
+  end() {
+    this.unload();
+    setTimeout(() => hosts.delete(this), 100).unref();
+  }
+
   /** Let the plugin's promises go on. */
   settle() {
     const { context } = this;
@@ -87,8 +112,7 @@ export class PluginHost {
    * @returns {Promise<T>}
    */
   promise(begin) {
-    const PluginPromise = vm.runInContext('Promise', /** @type {vm.Context} */ (this.context));
-    return new PluginPromise(begin);
+    return new this.Promise(begin);
   }
 }
 

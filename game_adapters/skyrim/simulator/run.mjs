@@ -2,7 +2,7 @@
 // @ts-check
 /** Plays scenes against a running daemon: `node run.mjs --help`. */
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -11,13 +11,14 @@ import { Chromium, findChromium } from './chromium.mjs';
 import { play, playCut } from './play.mjs';
 import { SCENES } from './scenes/scenes.mjs';
 
+const OURS = fileURLToPath(new URL('../dist/rfsn-bridge.js', import.meta.url));
 const HELP = `Plays Skyrim for the RFSN Bridge plugin: node run.mjs [options]
 
   --daemon URL       the daemon's WebSocket (ws://127.0.0.1:8765/ws)
   --http URL         its HTTP listener (http://127.0.0.1:8001)
   --scene NAME       ${Object.keys(SCENES).join(', ')}; several with commas (evening)
   --transport NAME   web_socket, page (needs Chromium), long_poll or auto; several with commas (auto)
-  --plugin FILE      another plugin than ../dist/rfsn-bridge.js
+  --plugin FILE      another plugin than ../dist/rfsn-bridge.js; may be given several times
   --speed N          seconds of the game in one second (20)
   --settings JSON    settings of the plugin, over those of the simulator
   --cut N            cut the connection after the N-th message; with --lost that message is lost too
@@ -35,7 +36,7 @@ const OPTIONS = /** @type {const} */ ({
   http: { type: 'string', default: 'http://127.0.0.1:8001' },
   scene: { type: 'string', default: 'evening' },
   transport: { type: 'string', default: 'auto' },
-  plugin: { type: 'string', default: fileURLToPath(new URL('../dist/rfsn-bridge.js', import.meta.url)) },
+  plugin: { type: 'string', multiple: true },
   speed: { type: 'string', default: '20' },
   settings: { type: 'string', default: '{}' },
   cut: { type: 'string' },
@@ -54,16 +55,17 @@ async function main() {
     process.stdout.write(HELP);
     return 0;
   }
-  const code = readFileSync(told.plugin, 'utf8');
   const transports = /** @type {import('./play.mjs').Transport[]} */ (told.transport.split(','));
   const chromium = transports.includes('page') && findChromium() ? await Chromium.start() : null;
   if (transports.includes('page') && !chromium) throw new Error('page needs Chromium; install it, or name it in CHROMIUM');
   let failed = false;
   try {
-    const setups = told.scene.split(',').flatMap((scene) => transports.map((transport) => ({ scene, transport })));
-    const playing = setups.map(async ({ scene, transport }) => {
+    const setups = (told.plugin ?? [OURS]).flatMap((plugin) =>
+      told.scene.split(',').flatMap((scene) => transports.map((transport) => ({ plugin, scene, transport }))),
+    );
+    const playing = setups.map(async ({ plugin, scene, transport }) => {
       const setup = {
-        code,
+        code: readFileSync(plugin, 'utf8'),
         scene,
         transport,
         chromium,
@@ -76,7 +78,7 @@ async function main() {
       const result = told['cut-every'] ? await cutEvening(setup, told) : await play({ ...setup, cut: cutOf(told) });
       const faults = 'failed' in result ? result.failed.flatMap((each) => each.faults) : result.faults;
       failed ||= faults.length > 0;
-      process.stdout.write(told.json ? `${JSON.stringify(result)}\n` : inWords(scene, transport, result));
+      process.stdout.write(told.json ? `${JSON.stringify({ plugin, ...result })}\n` : inWords(scene, transport, result));
     });
     await Promise.all(playing);
   } finally {
@@ -125,13 +127,18 @@ function inWords(scene, transport, result) {
   return `${lines.join('\n')}\n`;
 }
 
-// An ending process takes its Chromium along.
+// An ending process takes its Chromium along, however it ends, and ends with the one that began it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
+process.once('disconnect', () => process.exit(130));
+process.channel?.unref();
+process.channel?.unref(); // listening for its end alone would keep us alive
 
 if (typeof WebSocket === 'undefined') {
   // Node 20 has it behind a flag; later versions have it at once.
-  const again = spawnSync(process.execPath, ['--experimental-websocket', ...process.argv.slice(1)], { stdio: 'inherit' });
-  process.exitCode = again.status ?? 1;
+  const again = spawn(process.execPath, ['--experimental-websocket', '--no-warnings', ...process.argv.slice(1)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  again.on('exit', (code) => (process.exitCode = code ?? 1));
 } else {
   main().then(
     (code) => {

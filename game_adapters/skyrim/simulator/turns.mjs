@@ -45,7 +45,8 @@ export class Turns {
       if (message.n <= this.lastN) return;
       this.lastN = message.n;
     }
-    if (message.type === 'turn_started') {
+    // A line that is sent again is answered again, with a number of its own.
+    if (message.type === 'turn_started' && !this.byId.has(message.turn_id)) {
       const { turn_id: id, npc_id: npc } = message;
       const empty = { sentences: new Map(), reports: new Map(), status: '', interrupted: false, recorded: false };
       this.byId.set(id, { id, npc, ...empty });

@@ -1,0 +1,106 @@
+"""Runs the simulated Skyrim (game_adapters/skyrim/simulator) and reads what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from skyrim_lines import Townsfolk
+
+from rfsn_bridge import paths
+from rfsn_bridge.protocol.messages import Limits
+from rfsn_bridge.testing import RunningDaemon, Settings, running_daemon
+
+ADAPTER = paths.game_adapters / "skyrim"
+SIMULATOR = ADAPTER / "simulator"
+PATIENCE_S = 220
+GRACE_S = 1.0
+"""How long the daemons of these tests keep a session: long enough for every cut, short enough to wait for its end."""
+_NODE_AT_LEAST = 20
+
+
+def node() -> str:
+    """Node's program; skips the test where there is none that would do, unless RFSN_REQUIRE_NODE is set."""
+    found = shutil.which("node")
+    version = (
+        subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout if found else ""
+    )
+    if found and int(version.removeprefix("v").partition(".")[0]) >= _NODE_AT_LEAST:
+        return found
+    reason = f"Node {_NODE_AT_LEAST} or later is not here, and the simulated game needs it"
+    if os.environ.get("RFSN_REQUIRE_NODE"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def need_browser() -> None:
+    """Skips the test where there is no Chromium, unless RFSN_REQUIRE_BROWSER is set."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    if os.environ.get("CHROMIUM") or any(map(shutil.which, names)):
+        return
+    reason = "Chromium is not here, and the daemon's page needs it"
+    if os.environ.get("RFSN_REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@asynccontextmanager
+async def whiterun(data: Path) -> AsyncIterator[RunningDaemon]:
+    """A daemon for which the people of Whiterun speak."""
+    async with running_daemon(Townsfolk(), data, Settings(limits=Limits(resume_grace_s=GRACE_S))) as daemon:
+        yield daemon
+
+
+async def run(*options: str, daemon: RunningDaemon | None = None) -> tuple[int, list[dict[str, Any]], str]:
+    """Run the simulator: its exit code, a result for each scene, and what the game's console said."""
+    urls = ["--daemon", daemon.url, "--http", daemon.http_url] if daemon else _NOWHERE
+    flags = ("--experimental-websocket", "--no-warnings")
+    process = await asyncio.create_subprocess_exec(
+        node(),
+        *flags,
+        str(SIMULATOR / "run.mjs"),
+        *urls,
+        "--json",
+        *options,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+    results = [json.loads(line) for line in out.decode().splitlines()]
+    assert process.returncode is not None
+    return process.returncode, results, err.decode()
+
+
+_NOWHERE = ["--daemon", "ws://127.0.0.1:9/ws", "--http", "http://127.0.0.1:9"]
+
+
+async def play(daemon: RunningDaemon, scenes: str, transports: str, *options: str) -> list[dict[str, Any]]:
+    """Play scenes in which nothing may go wrong."""
+    code, results, errors = await run("--scene", scenes, "--transport", transports, *options, daemon=daemon)
+    assert results, errors
+    wrong = [(result["scene"], result["transport"], each) for result in results for each in _wrong(result)]
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert code == 0, errors
+    return results
+
+
+def _wrong(result: dict[str, Any]) -> list[Any]:
+    """Faults of an evening, or those of the evenings that were cut."""
+    found: list[Any] = result.get("faults") or result.get("failed") or []
+    return found

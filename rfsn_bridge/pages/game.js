@@ -108,12 +108,10 @@
     window.setTimeout(() => item.remove(), NOTICE_MS);
   }
 
-  /** The plugin was loaded anew and asks whether the page is still there. */
-  function greet() {
-    dismiss();
-    tell("ready");
-  }
+  /** Tell that the page is here, and which loading of it this is. */
+  const loaded = String(performance.timeOrigin);
+  const greet = () => tell("ready", loaded);
 
   window.rfsn = { open, send, close, ask, dismiss, subtitle: showSubtitle, clear, notice, greet };
-  tell("ready");
+  greet();
 })();

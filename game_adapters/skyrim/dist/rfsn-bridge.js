@@ -1360,6 +1360,9 @@ var LongPollTransport = class {
 		this.kind = "long_poll";
 		this.session = "";
 		this.over = false;
+		this.lastTick = 0;
+		/** The world does: nothing is worth giving up for. */
+		this.standing = false;
 		this.waiting = [];
 		this.poll = new Request();
 		this.post = new Request();
@@ -1378,8 +1381,13 @@ var LongPollTransport = class {
 		this.waiting.push(...envelopes);
 		this.sendWaiting();
 	}
-	tick(_now, waited) {
+	tick(now, waited) {
 		if (this.over) return;
+		const passed = now - this.lastTick;
+		this.lastTick = now;
+		this.standing = waited === 0;
+		this.poll.rest -= passed;
+		this.post.rest -= passed;
 		if (this.poll.wait(waited) || this.post.wait(waited)) {
 			this.end("a request was never answered");
 			return;
@@ -1459,8 +1467,8 @@ var LongPollTransport = class {
 		}
 		request.failures += 1;
 		if (answer.status === 404) this.end("the session is gone");
-		else if (request.failures >= TRIES) this.end(`${name} answered ${answer.status}`);
-		else request.rest = RETRY_MS * request.failures;
+		else if (request.failures >= TRIES && !this.standing) this.end(`${name} answered ${answer.status}`);
+		else request.rest = RETRY_MS * Math.min(request.failures, TRIES);
 		return true;
 	}
 	end(reason, said) {
@@ -1487,30 +1495,37 @@ var Request = class {
 	end() {
 		this.running = false;
 	}
-	/** Let time pass; true if the answer will not come any more. */
+	/** Wait for the answer; true if the answer will not come any more. */
 	wait(ms) {
 		if (this.running) this.waited += ms;
-		else this.rest -= ms;
 		return this.running && this.waited > LOST_MS;
 	}
 };
 
 // src/transport/page.ts
 var GREETING_MS = 3e3;
+var HEARTBEAT_MS = 3e4;
+var SILENCE_MS = 3e4;
+var LONGEST_FRAME_MS = 100;
 var FIRST_RETRY_MS = 1e4;
 var LAST_RETRY_MS = 6e4;
 var Page = class {
-	constructor(browser, url, seed, listener) {
+	constructor(browser, url, seed, insist, listener) {
 		this.browser = browser;
 		this.url = url;
+		this.insist = insist;
 		this.listener = listener;
 		/** It has said that it is there. */
 		this.ready = false;
+		/** Milliseconds of frames, so that a frame of half a minute while the game loads is no silence of the page. */
+		this.time = 0;
+		this.lastTick = 0;
 		this.next = 0;
 		this.retry = FIRST_RETRY_MS;
 		this.greeted = false;
+		/** Another plugin has taken the page: ours is not loaded again before it is needed. */
+		this.yielded = false;
 		this.asking = false;
-		this.connection = 0;
 		/** The page's own WebSocket; the address is the page's own and not asked for. */
 		this.openSocket = (_url, _protocol, listener) => {
 			const connection = ++this.connection;
@@ -1528,25 +1543,32 @@ var Page = class {
 		this.connection = seed;
 		browser.listen((values) => this.receive(values));
 	}
-	/** Load the page, and again while it does not appear: the daemon may have been started after the game. */
-	tick(now) {
-		if (this.ready || now < this.next) return;
-		if (!this.greeted) {
+	/**
+	 * Load the page, and again while it does not appear: the daemon may have been started after the game. One that is
+	 * there is asked for a sign of life now and then, but for the time in which the world stands still.
+	 */
+	tick(now, standing) {
+		if (!standing || !this.ready) this.time += Math.max(0, Math.min(now - this.lastTick, LONGEST_FRAME_MS));
+		this.lastTick = now;
+		if (this.time < this.next || this.yielded) return;
+		if (this.ready && this.greeted) {
+			this.lose();
+		} else if (!this.greeted) {
 			this.greeted = true;
-			this.next = now + GREETING_MS;
+			this.next = this.time + (this.ready ? SILENCE_MS : GREETING_MS);
 			this.call("greet");
-			return;
+		} else {
+			this.browser.load(this.url);
+			this.next = this.time + this.retry;
+			this.retry = Math.min(this.retry * 2, LAST_RETRY_MS);
 		}
-		this.browser.load(this.url);
-		this.next = now + this.retry;
-		this.retry = Math.min(this.retry * 2, LAST_RETRY_MS);
 	}
-	/** It seems to be gone: look for it again, and load it if it is. */
-	lost() {
-		this.ready = false;
-		this.greeted = false;
+	/** The player needs it: load it now, whoever has it. */
+	need() {
+		if (!this.yielded) return;
+		this.yielded = false;
+		this.greeted = true;
 		this.next = 0;
-		this.retry = FIRST_RETRY_MS;
 	}
 	/** Open the text box. */
 	ask(name) {
@@ -1578,8 +1600,9 @@ var Page = class {
 		var _a;
 		const [ours, kind, first, second] = values;
 		if (ours !== "rfsn") return;
+		this.hear();
 		if (kind === "ready") {
-			this.appear();
+			this.appear(first);
 		} else if (kind === "said" && typeof first === "string") {
 			this.closed();
 			this.listener.said(first);
@@ -1588,7 +1611,7 @@ var Page = class {
 			this.listener.cancelled();
 		} else if (first === this.connection) {
 			if (kind === "message" && typeof second === "string") (_a = this.socket) == null ? void 0 : _a.message(second);
-			if (kind === "closed") this.close(`closed with ${String(second)}`);
+			if (kind === "closed") this.closeSocket(`closed with ${String(second)}`);
 		}
 	}
 	/** The text box is; keys go to the game again. */
@@ -1596,13 +1619,31 @@ var Page = class {
 		this.asking = false;
 		this.browser.focus(false);
 	}
-	appear() {
-		if (this.ready) this.close("the page was loaded anew");
-		if (this.asking) this.closed();
+	appear(instance) {
+		if (this.ready && instance !== this.instance) {
+			this.closeSocket("the page was loaded anew");
+			if (this.asking) this.closed();
+		}
+		this.instance = instance;
+		if (!this.ready) this.browser.show();
 		this.ready = true;
-		this.browser.show();
+		this.hear();
 	}
-	close(reason) {
+	/** It lives. */
+	hear() {
+		if (!this.ready) return;
+		this.greeted = false;
+		this.next = this.time + HEARTBEAT_MS;
+	}
+	lose() {
+		this.ready = false;
+		this.greeted = false;
+		this.yielded = !this.insist;
+		this.retry = FIRST_RETRY_MS;
+		if (this.asking) this.closed();
+		this.closeSocket("the page is gone");
+	}
+	closeSocket(reason) {
 		const socket = this.socket;
 		this.socket = void 0;
 		socket == null ? void 0 : socket.closed(reason);
@@ -1611,7 +1652,7 @@ var Page = class {
 
 // src/transport/socket.ts
 var HANDSHAKE_MS = 8e3;
-var SILENCE_MS = 2e4;
+var SILENCE_MS2 = 2e4;
 var GIVE_UP_MS = 35e3;
 var SocketTransport = class {
 	constructor(kind, open, url, opening) {
@@ -1650,7 +1691,7 @@ var SocketTransport = class {
 			if (this.silent > HANDSHAKE_MS) this.end("no answer");
 		} else if (this.silent > GIVE_UP_MS) {
 			this.end("no sign of life");
-		} else if (this.silent > SILENCE_MS && !this.pinged) {
+		} else if (this.silent > SILENCE_MS2 && !this.pinged) {
 			this.pinged = true;
 			this.send([{ id: void 0, text: '{"type":"ping"}' }]);
 		}
@@ -1698,6 +1739,7 @@ var SocketTransport = class {
 var POSITIONS_MS = 250;
 var LINE_MS = 3e4;
 var NOTICE_MS = 6e4;
+var NOTICES = 64;
 var Adapter = class {
 	constructor(game2, store2, settings2, version) {
 		this.game = game2;
@@ -1714,7 +1756,10 @@ var Adapter = class {
 		const { host, port } = settings2;
 		const post = (message) => this.connection.post(message);
 		const seed = Math.floor(Math.random() * 1e6) * 1e3;
-		this.page = game2.browser && settings2.page ? new Page(game2.browser, `http://${host}:${port}/game`, seed, this.box()) : void 0;
+		const insist = settings2.transport === "page";
+		if (game2.browser && (settings2.page || insist)) {
+			this.page = new Page(game2.browser, `http://${host}:${port}/game`, seed, insist, this.box());
+		}
 		this.connection = new Connection(game2, store2, new Ladder(this.rungs()), this);
 		this.pause = new Pause((paused) => post({ type: "game_paused", paused }));
 		this.saves = new Saves(world, store2, settings2.playthrough, post);
@@ -1746,7 +1791,7 @@ var Adapter = class {
 		var _a;
 		if (this.begun) {
 			this.pause.tick(now);
-			(_a = this.page) == null ? void 0 : _a.tick(now);
+			(_a = this.page) == null ? void 0 : _a.tick(now, this.pause.paused);
 			this.connection.tick(now, this.pause.paused, this.speech.idle);
 		}
 		this.store.flush();
@@ -1813,6 +1858,7 @@ var Adapter = class {
 		const now = this.game.now();
 		const before = this.notices.get(key);
 		if (before !== void 0 && now - before < NOTICE_MS) return;
+		if (this.notices.size > NOTICES) this.notices.clear();
 		this.notices.set(key, now);
 		if ((_a = this.page) == null ? void 0 : _a.ready) this.page.notice(level, text2);
 		else if (level !== "info") this.game.notify(`RFSN Bridge: ${text2}`);
@@ -1859,10 +1905,11 @@ var Adapter = class {
 		this.saves.newGame();
 	}
 	talkKey() {
-		var _a;
+		var _a, _b;
 		if (this.pause.paused) return;
 		if (!((_a = this.page) == null ? void 0 : _a.ready)) {
 			this.game.notify("RFSN Bridge: the text box is not there yet. Move the mouse, and see that the daemon runs.");
+			(_b = this.page) == null ? void 0 : _b.need();
 			return;
 		}
 		this.errands.push(() => {

@@ -20,7 +20,7 @@ import type { Store } from "./store";
 import { Subtitles } from "./subtitles";
 import { Ladder, type Rung } from "./transport/ladder";
 import { LongPollTransport } from "./transport/long_poll";
-import { Page } from "./transport/page";
+import { Page, type PageListener } from "./transport/page";
 import { SocketTransport } from "./transport/socket";
 
 /** Five a second at most, with room for the unevenness of frames and requests. */
@@ -29,6 +29,7 @@ const POSITIONS_MS = 250;
 const LINE_MS = 30_000;
 /** The same notice of the daemon is not shown again within this time. */
 const NOTICE_MS = 60_000;
+const NOTICES = 64;
 
 export class Adapter implements GameListener, ConnectionListener {
   private readonly connection: Connection;
@@ -61,8 +62,10 @@ export class Adapter implements GameListener, ConnectionListener {
     const { host, port } = settings;
     const post = (message: ToDaemon): void => this.connection.post(message);
     const seed = Math.floor(Math.random() * 1_000_000) * 1_000;
-    this.page =
-      game.browser && settings.page ? new Page(game.browser, `http://${host}:${port}/game`, seed, this.box()) : undefined;
+    const insist = settings.transport === "page";
+    if (game.browser && (settings.page || insist)) {
+      this.page = new Page(game.browser, `http://${host}:${port}/game`, seed, insist, this.box());
+    }
     this.connection = new Connection(game, store, new Ladder(this.rungs()), this);
     this.pause = new Pause((paused) => post({ type: "game_paused", paused }));
     this.saves = new Saves(world, store, settings.playthrough, post);
@@ -92,7 +95,7 @@ export class Adapter implements GameListener, ConnectionListener {
   tick(now: number): void {
     if (this.begun) {
       this.pause.tick(now);
-      this.page?.tick(now);
+      this.page?.tick(now, this.pause.paused);
       this.connection.tick(now, this.pause.paused, this.speech.idle);
     }
     this.store.flush();
@@ -165,6 +168,7 @@ export class Adapter implements GameListener, ConnectionListener {
     const now = this.game.now();
     const before = this.notices.get(key);
     if (before !== undefined && now - before < NOTICE_MS) return;
+    if (this.notices.size > NOTICES) this.notices.clear();
     this.notices.set(key, now);
     if (this.page?.ready) this.page.notice(level, text);
     else if (level !== "info") this.game.notify(`RFSN Bridge: ${text}`);
@@ -228,6 +232,7 @@ export class Adapter implements GameListener, ConnectionListener {
     if (this.pause.paused) return;
     if (!this.page?.ready) {
       this.game.notify("RFSN Bridge: the text box is not there yet. Move the mouse, and see that the daemon runs.");
+      this.page?.need();
       return;
     }
     this.errands.push(() => {
@@ -247,7 +252,7 @@ export class Adapter implements GameListener, ConnectionListener {
     this.page?.dismiss();
   }
 
-  private box(): { said(text: string): void; cancelled(): void } {
+  private box(): PageListener {
     return {
       said: (text) => {
         const addressed = this.addressed;

@@ -19,6 +19,9 @@ export class LongPollTransport implements Transport {
   readonly kind = "long_poll";
   private session = "";
   private over = false;
+  private lastTick = 0;
+  /** The world does: nothing is worth giving up for. */
+  private standing = false;
   private readonly waiting: Envelope[] = [];
   private readonly poll = new Request();
   private readonly post = new Request();
@@ -46,8 +49,13 @@ export class LongPollTransport implements Transport {
     this.sendWaiting();
   }
 
-  tick(_now: number, waited: number): void {
+  tick(now: number, waited: number): void {
     if (this.over) return;
+    const passed = now - this.lastTick;
+    this.lastTick = now;
+    this.standing = waited === 0;
+    this.poll.rest -= passed;
+    this.post.rest -= passed;
     if (this.poll.wait(waited) || this.post.wait(waited)) {
       this.end("a request was never answered");
       return;
@@ -133,8 +141,8 @@ export class LongPollTransport implements Transport {
     }
     request.failures += 1;
     if (answer.status === 404) this.end("the session is gone");
-    else if (request.failures >= TRIES) this.end(`${name} answered ${answer.status}`);
-    else request.rest = RETRY_MS * request.failures;
+    else if (request.failures >= TRIES && !this.standing) this.end(`${name} answered ${answer.status}`);
+    else request.rest = RETRY_MS * Math.min(request.failures, TRIES);
     return true;
   }
 
@@ -166,10 +174,9 @@ class Request {
     this.running = false;
   }
 
-  /** Let time pass; true if the answer will not come any more. */
+  /** Wait for the answer; true if the answer will not come any more. */
   wait(ms: number): boolean {
     if (this.running) this.waited += ms;
-    else this.rest -= ms;
     return this.running && this.waited > LOST_MS;
   }
 }

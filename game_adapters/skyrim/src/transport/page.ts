@@ -7,6 +7,10 @@ import type { Browser, OpenSocket, Socket, SocketListener } from "../game";
 
 /** How long a page that is still there from before may take to say so. */
 const GREETING_MS = 3_000;
+/** How often a page that was there is asked whether it still is, and how long it may take to answer. */
+const HEARTBEAT_MS = 30_000;
+const SILENCE_MS = 30_000;
+const LONGEST_FRAME_MS = 100;
 const FIRST_RETRY_MS = 10_000;
 const LAST_RETRY_MS = 60_000;
 
@@ -18,11 +22,17 @@ export interface PageListener {
 export class Page {
   /** It has said that it is there. */
   ready = false;
+  /** Milliseconds of frames, so that a frame of half a minute while the game loads is no silence of the page. */
+  private time = 0;
+  private lastTick = 0;
   private next = 0;
   private retry = FIRST_RETRY_MS;
   private greeted = false;
+  /** Another plugin has taken the page: ours is not loaded again before it is needed. */
+  private yielded = false;
+  private instance: unknown;
   private asking = false;
-  private connection = 0;
+  private connection: number;
   private socket: SocketListener | undefined;
 
   constructor(
@@ -30,32 +40,41 @@ export class Page {
     private readonly url: string,
     /** Different after each reload of the plugin, so that nothing meant for the one before reaches this one. */
     seed: number,
+    /** The connection depends on the page, so that it is not left to others. */
+    private readonly insist: boolean,
     private readonly listener: PageListener,
   ) {
     this.connection = seed;
     browser.listen((values) => this.receive(values));
   }
 
-  /** Load the page, and again while it does not appear: the daemon may have been started after the game. */
-  tick(now: number): void {
-    if (this.ready || now < this.next) return;
-    if (!this.greeted) {
+  /**
+   * Load the page, and again while it does not appear: the daemon may have been started after the game. One that is
+   * there is asked for a sign of life now and then, but for the time in which the world stands still.
+   */
+  tick(now: number, standing: boolean): void {
+    if (!standing || !this.ready) this.time += Math.max(0, Math.min(now - this.lastTick, LONGEST_FRAME_MS));
+    this.lastTick = now;
+    if (this.time < this.next || this.yielded) return;
+    if (this.ready && this.greeted) {
+      this.lose();
+    } else if (!this.greeted) {
       this.greeted = true;
-      this.next = now + GREETING_MS;
+      this.next = this.time + (this.ready ? SILENCE_MS : GREETING_MS);
       this.call("greet");
-      return;
+    } else {
+      this.browser.load(this.url);
+      this.next = this.time + this.retry;
+      this.retry = Math.min(this.retry * 2, LAST_RETRY_MS);
     }
-    this.browser.load(this.url);
-    this.next = now + this.retry;
-    this.retry = Math.min(this.retry * 2, LAST_RETRY_MS);
   }
 
-  /** It seems to be gone: look for it again, and load it if it is. */
-  lost(): void {
-    this.ready = false;
-    this.greeted = false;
+  /** The player needs it: load it now, whoever has it. */
+  need(): void {
+    if (!this.yielded) return;
+    this.yielded = false;
+    this.greeted = true;
     this.next = 0;
-    this.retry = FIRST_RETRY_MS;
   }
 
   /** Open the text box. */
@@ -108,8 +127,9 @@ export class Page {
   private receive(values: readonly unknown[]): void {
     const [ours, kind, first, second] = values;
     if (ours !== "rfsn") return;
+    this.hear();
     if (kind === "ready") {
-      this.appear();
+      this.appear(first);
     } else if (kind === "said" && typeof first === "string") {
       this.closed();
       this.listener.said(first);
@@ -118,7 +138,7 @@ export class Page {
       this.listener.cancelled();
     } else if (first === this.connection) {
       if (kind === "message" && typeof second === "string") this.socket?.message(second);
-      if (kind === "closed") this.close(`closed with ${String(second)}`);
+      if (kind === "closed") this.closeSocket(`closed with ${String(second)}`);
     }
   }
 
@@ -128,15 +148,35 @@ export class Page {
     this.browser.focus(false);
   }
 
-  private appear(): void {
-    // A page that appears a second time was loaded anew: its WebSocket went with the old one.
-    if (this.ready) this.close("the page was loaded anew");
-    if (this.asking) this.closed();
+  private appear(instance: unknown): void {
+    // Loaded anew: its WebSocket and its text box went with the old one.
+    if (this.ready && instance !== this.instance) {
+      this.closeSocket("the page was loaded anew");
+      if (this.asking) this.closed();
+    }
+    this.instance = instance;
+    if (!this.ready) this.browser.show();
     this.ready = true;
-    this.browser.show();
+    this.hear();
   }
 
-  private close(reason: string): void {
+  /** It lives. */
+  private hear(): void {
+    if (!this.ready) return;
+    this.greeted = false;
+    this.next = this.time + HEARTBEAT_MS;
+  }
+
+  private lose(): void {
+    this.ready = false;
+    this.greeted = false;
+    this.yielded = !this.insist;
+    this.retry = FIRST_RETRY_MS;
+    if (this.asking) this.closed();
+    this.closeSocket("the page is gone");
+  }
+
+  private closeSocket(reason: string): void {
     const socket = this.socket;
     this.socket = undefined;
     socket?.closed(reason);

@@ -7,9 +7,11 @@ const outbox = new Map(); // what was told and is not answered yet, by id
 const boot = Math.random().toString(36).slice(2, 10);
 let socket, session, ready = false, lastN = 0, count = 0, wait = 0;
 function connect() {
-  socket = new WebSocket(url, "rfsn.v1");
-  socket.onmessage = ({ data }) => receive(JSON.parse(data));
-  socket.onclose = () => {
+  const line = (socket = new WebSocket(url, "rfsn.v1"));
+  line.onmessage = ({ data }) => receive(JSON.parse(data));
+  line.onclose = line.onerror = () => { // of a connection that fails, some runtimes tell by only one of the two
+    if (line !== socket) return;
+    socket = null;
     ready = false;
     setTimeout(connect, wait); // at once, then after 0.5 s, 1 s, 2 s ...
     wait = Math.min(15000, Math.max(500, 2 * wait));

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rfsn_bridge.adapter_test.rule import Finding
-from rfsn_bridge.adapter_test.scripted_daemon import Tested
+from rfsn_bridge.adapter_test.scripted_daemon import Outcome
 
 _NOT_TRIED: Mapping[str, str] = {
     "player_line": "no line was spoken: nothing of a turn was tested",
@@ -34,12 +34,12 @@ def grouped(findings: Sequence[Finding]) -> list[Group]:
     return sorted(groups, key=lambda group: group.finding.severity != "error")
 
 
-def failed(tested: Tested) -> bool:
+def failed(tested: Outcome) -> bool:
     """Whether an error was found, or there was nothing to find any in."""
     return not tested.sent or any(finding.severity == "error" for finding in tested.findings)
 
 
-def lines(tested: Tested) -> Iterator[str]:
+def lines(tested: Outcome) -> Iterator[str]:
     """The report for a person to read."""
     if not tested.sent:
         yield "no adapter connected"
@@ -63,7 +63,7 @@ def lines(tested: Tested) -> Iterator[str]:
     yield f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')} in {_counted(tested.turns, 'turn')}"
 
 
-def document(tested: Tested) -> dict[str, Any]:
+def document(tested: Outcome) -> dict[str, Any]:
     """The report for a program."""
     return {
         "ok": not failed(tested),

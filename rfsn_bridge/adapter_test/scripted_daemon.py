@@ -43,7 +43,7 @@ class Setup:
 
 
 @dataclass(slots=True)
-class Tested:
+class Outcome:
     """What came of it."""
 
     findings: list[Finding] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Trial:
     """One adapter on trial, from before it connects until it is gone."""
 
     def __init__(self, setup: Setup) -> None:
-        self.tested = Tested()
+        self.tested = Outcome()
         self._setup = setup
         self._lint = Lint()
         self._left_at: float | None = None
@@ -98,7 +98,7 @@ class Trial:
                 return
             await asyncio.sleep(_LOOK_S)
 
-    def finish(self) -> Tested:
+    def finish(self) -> Outcome:
         """Close the tape; what was still owed is found now."""
         self.tested.findings += self._lint.end(self._clock())
         self.tested.provoked = self._provoker.did

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,8 @@ def _settled(
     except Unreadable as error:
         return settings_file.merge(ours, None, address), f"replaced, as they cannot be read ({error}); kept", True
     if own is None:
-        return merged, "installed", False
+        as_shipped = merged.settings == ours
+        return (replace(merged, text=shipped) if as_shipped else merged), "installed", False
     return merged, "" if merged.text == own else "brought up to date", False
 
 

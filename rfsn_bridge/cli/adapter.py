@@ -21,7 +21,7 @@ from rich.text import Text
 from rfsn_bridge import paths
 from rfsn_bridge.adapter_test import report, simulated_game
 from rfsn_bridge.adapter_test.lint import RULES
-from rfsn_bridge.adapter_test.scripted_daemon import Setup, Tested, Trial
+from rfsn_bridge.adapter_test.scripted_daemon import Outcome, Setup, Trial
 from rfsn_bridge.adapters import skyrim
 from rfsn_bridge.adapters.install import Records, Shipped, install, uninstall
 from rfsn_bridge.adapters.skyrim import NoGame, Part
@@ -214,7 +214,7 @@ def test_adapter(args: Namespace) -> int:
     return 1 if played or report.failed(tested) else 0
 
 
-async def _try(setup: Setup, args: Namespace) -> tuple[Tested, int]:
+async def _try(setup: Setup, args: Namespace) -> tuple[Outcome, int]:
     """What the trial found, and how the simulated game ended (0 where none was played)."""
     trial = Trial(setup)
     with tempfile.TemporaryDirectory(prefix="rfsn-adapter-test-") as data:

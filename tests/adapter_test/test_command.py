@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import signal
+import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
@@ -46,8 +48,8 @@ class Command:
 
 
 @asynccontextmanager
-async def adapter_test(*options: str) -> AsyncIterator[Command]:
-    command = ("adapter", "test", "ws://127.0.0.1:0/ws", "--http-port", "0", "--patience", "0.4", *options)
+async def adapter_test(*options: str, port: int = 0) -> AsyncIterator[Command]:
+    command = ("adapter", "test", f"ws://127.0.0.1:{port}/ws", "--http-port", "0", "--patience", "0.4", *options)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rfsn_bridge", *command),
         stdout=asyncio.subprocess.PIPE,
@@ -115,20 +117,43 @@ async def test_a_good_adapter_over_long_poll_passes() -> None:
     assert out.count("Lydia: Answer 1 begins") == 1
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="without Node")
+async def test_the_javascript_adapter_passes_although_it_is_there_before_the_daemon() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    script = ADAPTERS.parent / "javascript" / "adapter.mjs"
+    adapter = await asyncio.create_subprocess_exec(
+        *("node", "--experimental-websocket", str(script), f"ws://127.0.0.1:{port}/ws"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with adapter_test("--json", port=port) as command:
+            out, _ = await asyncio.wait_for(adapter.communicate(b"Hello!\n"), PATIENCE_S)
+            code, report = await command.report()
+    finally:
+        if adapter.returncode is None:
+            adapter.kill()
+            await adapter.wait()
+    assert (code, report["findings"]) == (0, [])
+    assert out.decode().count("Lydia: Answer 1 begins") == 1
+
+
 async def test_a_bad_adapter_over_websocket_is_told_what_is_wrong() -> None:
     async with adapter_test() as command:
-        async with websockets.connect(command.url) as socket:
+        async with websockets.connect(command.url) as line:
             identify = {"type": "identify", "protocol": "1", "client": {"name": "bad"}}
-            await socket.send(json.dumps(identify))
+            await line.send(json.dumps(identify))
             for message in (
                 {"type": "player_line", "npc_id": "lydia", "text": "Hi"},
                 {"type": "npc_update", "npc_id": "lydia", "name": "Lydia", "voise": "x"},
                 {"type": "player_line", "npc_id": "lydia", "text": "Hi"},
             ):
-                await socket.send(json.dumps(message))
+                await line.send(json.dumps(message))
             with pytest.raises(websockets.ConnectionClosed):
                 while True:
-                    await asyncio.wait_for(socket.recv(), PATIENCE_S)
+                    await asyncio.wait_for(line.recv(), PATIENCE_S)
         code, out = await command.ended()
     assert code == 1
     for rule in ("npc-first", "misspelt-field", "no-return"):
@@ -195,11 +220,11 @@ async def test_nobody_connected_is_a_failure() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 async def test_ctrl_c_ends_the_test_with_its_report() -> None:
     async with adapter_test() as command:
-        async with websockets.connect(command.url) as socket:
-            await socket.send("{")
+        async with websockets.connect(command.url) as line:
+            await line.send("{")
             with pytest.raises(websockets.ConnectionClosed):
                 while True:
-                    await socket.recv()
+                    await line.recv()
             command.process.send_signal(signal.SIGINT)
         code, out = await command.ended()
     assert code == 1 and "error    bad-json" in out

@@ -21,7 +21,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     adapter = tmp_path / "ours" / "skyrim"
     (adapter / "dist").mkdir(parents=True)
     (adapter / "dist" / "rfsn-bridge.js").write_bytes(PLUGIN)
-    (adapter / "rfsn-bridge-settings.txt").write_text(json.dumps(SHIPPED, indent=2) + "\n")
+    (adapter / "rfsn-bridge-settings.txt").write_text(json.dumps(SHIPPED, indent=4) + "\n")
     monkeypatch.setattr(paths, "game_adapters", tmp_path / "ours")
     monkeypatch.setenv("RFSN_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("RFSN_CONFIG", raising=False)
@@ -84,10 +84,12 @@ def files(folder: Path) -> dict[str, bytes]:
 # --- A whole game
 
 
-def test_a_whole_game_gets_plugin_and_settings(game: Game, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_whole_game_gets_plugin_and_settings(
+    game: Game, shipped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert install(game.folder) == 0
     assert (game.plugins / "rfsn-bridge.js").read_bytes() == PLUGIN
-    assert game.read() == SHIPPED
+    assert game.settings.read_bytes() == (shipped / "rfsn-bridge-settings.txt").read_bytes()
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines} == {"ok"}
     assert "SKSE             for Skyrim 1.6.1170" in lines[1]

@@ -9,7 +9,8 @@ const OUT = fileURLToPath(new URL("dist/rfsn-bridge.js", import.meta.url));
 const LIMIT = 100_000;
 
 const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL("src/main.ts", import.meta.url))],
+  absWorkingDir: fileURLToPath(new URL(".", import.meta.url)), // or the bundle would name its parts by where it is built
+  entryPoints: ["src/main.ts"],
   bundle: true,
   write: false,
   format: "cjs", // leaves `require` to the game

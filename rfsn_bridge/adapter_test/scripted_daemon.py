@@ -18,6 +18,8 @@ from rfsn_bridge.protocol.messages import Limits
 from rfsn_bridge.testing import Settings, running_daemon
 
 _LOOK_S = 0.05
+_POLLS_MISSED_S = 5.5
+"""Only after so long without a poll does the daemon count a client as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,11 @@ class Trial:
         self._lint = Lint()
         self._left_at: float | None = None
         self.tap = Tap(self._record, self._clock)
-        outage_s = setup.grace_s + 0.5 if setup.cut == "forget" else 0.0
+        self._outage_s = setup.grace_s + _POLLS_MISSED_S if setup.cut == "forget" else 0.0
+        # Whoever doubles his pauses may be away as long again after nobody was let in.
+        self._patience_s = setup.patience_s + self._outage_s
         self._bridge: Bridge | None = None
-        self._provoker = Provoker(Plan(setup.cut, setup.interrupt, outage_s), self.tap)
+        self._provoker = Provoker(Plan(setup.cut, setup.interrupt, self._outage_s), self.tap)
 
     @asynccontextmanager
     async def listen(self, data: Path) -> AsyncIterator[tuple[str, str]]:
@@ -94,7 +98,7 @@ class Trial:
             now = time.monotonic()
             if self.tap.requests:
                 self._left_at = now
-            elif self._left_at is not None and now - self._left_at > self._setup.patience_s:
+            elif self._left_at is not None and now - self._left_at > self._patience_s:
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -116,7 +120,7 @@ class Trial:
                 self._left_at = None
                 self.tested.transports.append(event.transport)
             case Closed():
-                self._left_at = time.monotonic()
+                self._left_at = time.monotonic() + (self._outage_s if event.by == "test" else 0.0)
             case Polled():
                 self._left_at = time.monotonic()
             case Said():

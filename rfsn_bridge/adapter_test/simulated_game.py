@@ -9,7 +9,7 @@ from pathlib import Path
 from rfsn_bridge.errors import BridgeError
 
 TRANSPORTS = ("web_socket", "page", "long_poll")
-SPEED = 20
+SPEED = 8
 """Seconds of the game in one second: its evening has a pause of ten minutes."""
 _MAJOR = 20
 

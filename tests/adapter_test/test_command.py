@@ -177,8 +177,7 @@ async def test_a_bad_adapter_over_long_poll_is_told_what_is_wrong() -> None:
         npc = {"type": "npc_update", "npc_id": "npc-1", "name": "Lydia", "id": "1"}
         line = {"type": "player_line", "npc_id": "npc-1", "text": "Hi", "id": "1"}
         http(f"{url}/send", {"session_id": session, "messages": [npc, line]})
-        for _ in range(2):  # the second time it has the answer already
-            assert http(f"{url}/poll?session={session}&after=0")["messages"]
+        assert http(f"{url}/poll?session={session}&after=0")["messages"]
         positions = {"type": "positions", "npcs": {"npc-1": [0, 0, 0]}}
         http(f"{url}/send", {"session_id": session, "messages": [positions] * 12})
 
@@ -186,7 +185,7 @@ async def test_a_bad_adapter_over_long_poll_is_told_what_is_wrong() -> None:
         await asyncio.to_thread(play, command.http_url)
         code, report = await command.report()
     assert code == 1
-    assert {"id-reused", "poll-after", "positions-rate", "positions-idle"} <= broken(report)
+    assert {"id-reused", "positions-rate", "positions-idle"} <= broken(report)
 
 
 async def test_a_session_that_is_forgotten_is_to_be_told_everything_anew() -> None:
@@ -266,7 +265,8 @@ async def test_our_own_adapter_passes_in_the_simulated_game(transport: str) -> N
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rfsn_bridge", "adapter", "test", "skyrim", "--transport", transport, "--json"),
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 120)
-    assert json.loads(out)["findings"] == []
-    assert process.returncode == 0
+    out, played = await asyncio.wait_for(process.communicate(), 120)
+    assert json.loads(out)["findings"] == [], played.decode()
+    assert process.returncode == 0, played.decode()

@@ -73,7 +73,7 @@ BREACHES: dict[str, Callable[[], Tape]] = {
     "resume-ahead": lambda: met().back(last_n=99),
     "resume-behind": lambda: met().turn().back(last_n=0),
     "forgot-world": lambda: again().meet().wait(1),
-    "poll-after": lambda: Tape().open("long poll").identify().poll(0).meet().turn().poll(0),
+    "poll-after": lambda: Tape().open("long poll").identify().poll(0).meet().turn().wait(1).poll(0),
     "id-reused": lambda: met().say("ping", id="a").say("interrupt", id="a"),
     "id-changed": lambda: (
         met().say("game_event", kind="death", id="a").back().say("game_event", kind="death").answer()
@@ -230,6 +230,7 @@ RIGHT: dict[str, Callable[[], Tape]] = {
     "a property that is called pattern": lambda: with_action(
         parameters={"type": "object", "properties": {"pattern": {"type": "string", "enum": ["plaid"]}}}
     ),
+    "a poll that crosses an answer": lambda: Tape().open("long poll").identify().poll(0).meet().poll(0),
     "polls that acknowledge": lambda: Tape().open("long poll").identify().poll(0).meet().poll(1).turn().poll(8),
 }
 

@@ -8,6 +8,8 @@ from rfsn_bridge.adapter_test.tape import Closed, Event, Json, Opened, Polled, S
 
 _CAN_BE_UNDER_WAY = 32
 """Messages that were written to a connection as it broke may never have arrived."""
+_CROSSING_S = 0.5
+"""So long two requests may cross."""
 
 NO_RETURN = Rule(
     "no-return", "error", "connect again when the connection is lost: at once, then after 0.5 s, 1 s ..."
@@ -35,7 +37,8 @@ class Reconnect:
 
     def __init__(self) -> None:
         self._cut: Closed | None = None
-        self._delivered: dict[int, int] = {}
+        self._delivered: dict[int, list[tuple[float, int]]] = {}
+        """When each `n` of a link was handed over, from the last that a poll was compared with."""
 
     def see(self, event: Event, story: Story) -> Iterator[Finding]:
         match event:
@@ -45,13 +48,12 @@ class Reconnect:
                 self._cut = None
             case Told():
                 n = int(event.message.get("n") or 0)
-                self._delivered[event.link] = max(n, self._delivered.get(event.link, 0))
+                self._delivered.setdefault(event.link, []).append((event.at, n))
             case Polled():
                 self._cut = None
-                if event.after < self._delivered.get(event.link, 0):
-                    what = f"it polls after {event.after}, but had {self._delivered[event.link]} already"
-                    yield POLL_AFTER.broken(event.at, what)
-                    self._delivered[event.link] = event.after
+                had = self._surely_had(event)
+                if event.after < had:
+                    yield POLL_AFTER.broken(event.at, f"it polls after {event.after}, but had {had} already")
             case Said():
                 self._cut = None
                 again = bool(story.sessions) and event.link not in story.identifies
@@ -66,6 +68,14 @@ class Reconnect:
         for kind in _TOLD_AGAIN:
             if kind in story.kinds_before and not story.kinds & _STANDS_FOR.get(kind, {kind}):
                 yield FORGOT_WORLD.broken(at, f"the session is new, and {kind} was not sent in it")
+
+    def _surely_had(self, poll: Polled) -> int:
+        """The last `n` that arrived before this poll was sent; what came since may have crossed it on its way."""
+        delivered = self._delivered.get(poll.link, [])
+        had = max((n for at, n in delivered if at < poll.at - _CROSSING_S), default=0)
+        newer = [each for each in delivered if each[0] >= poll.at - _CROSSING_S]
+        self._delivered[poll.link] = [(poll.at - 2 * _CROSSING_S, min(had, poll.after)), *newer]
+        return had
 
     @staticmethod
     def _resumes(said: Said, identify: Json, story: Story) -> Iterator[Finding]:

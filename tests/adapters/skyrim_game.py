@@ -22,9 +22,9 @@ from rfsn_bridge.testing import RunningDaemon, Settings, running_daemon
 
 ADAPTER = paths.game_adapters / "skyrim"
 SIMULATOR = ADAPTER / "simulator"
-PATIENCE_S = 220
+PATIENCE_S = 200
 GRACE_S = 1.0
-"""How long the daemons of these tests keep a session: long enough for every cut, short enough to wait for its end."""
+"""How long the daemons of these tests keep a session: longer than any cut, and short enough to wait for."""
 _NODE_AT_LEAST = 20
 
 
@@ -56,11 +56,14 @@ def need_browser() -> None:
 @asynccontextmanager
 async def whiterun(data: Path) -> AsyncIterator[RunningDaemon]:
     """A daemon for which the people of Whiterun speak."""
-    async with running_daemon(Townsfolk(), data, Settings(limits=Limits(resume_grace_s=GRACE_S))) as daemon:
+    limits = Limits(resume_grace_s=GRACE_S, messages_per_second=5000, burst=5000)  # the game's seconds are short
+    async with running_daemon(Townsfolk(), data, Settings(limits=limits)) as daemon:
         yield daemon
 
 
-async def run(*options: str, daemon: RunningDaemon | None = None) -> tuple[int, list[dict[str, Any]], str]:
+async def run(
+    *options: str, daemon: RunningDaemon | None = None, patience_s: float = PATIENCE_S
+) -> tuple[int, list[dict[str, Any]], str]:
     """Run the simulator: its exit code, a result for each scene, and what the game's console said."""
     urls = ["--daemon", daemon.url, "--http", daemon.http_url] if daemon else _NOWHERE
     flags = ("--experimental-websocket", "--no-warnings")
@@ -76,7 +79,7 @@ async def run(*options: str, daemon: RunningDaemon | None = None) -> tuple[int, 
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        out, err = await asyncio.wait_for(process.communicate(), patience_s)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -90,9 +93,12 @@ async def run(*options: str, daemon: RunningDaemon | None = None) -> tuple[int, 
 _NOWHERE = ["--daemon", "ws://127.0.0.1:9/ws", "--http", "http://127.0.0.1:9"]
 
 
-async def play(daemon: RunningDaemon, scenes: str, transports: str, *options: str) -> list[dict[str, Any]]:
+async def play(
+    daemon: RunningDaemon, scenes: str, transports: str, *options: str, patience_s: float = PATIENCE_S
+) -> list[dict[str, Any]]:
     """Play scenes in which nothing may go wrong."""
-    code, results, errors = await run("--scene", scenes, "--transport", transports, *options, daemon=daemon)
+    chosen = ("--scene", scenes, "--transport", transports, *options)
+    code, results, errors = await run(*chosen, daemon=daemon, patience_s=patience_s)
     assert results, errors
     wrong = [(result["scene"], result["transport"], each) for result in results for each in _wrong(result)]
     assert not wrong, json.dumps(wrong, indent=1)

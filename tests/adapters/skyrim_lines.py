@@ -1,4 +1,4 @@
-"""What the people of Dragonsreach answer: a language model that goes by what the player said, in every run the same."""
+"""What the people of Dragonsreach answer: a language model that goes by what the player said."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,7 +85,6 @@ async def test_the_best_transport_is_chosen(tmp_path: Path) -> None:
     assert talk["shown"] == ["Lydia: Well met, my Thane.", "Lydia: The hall is warm and the mead is poured."]
 
 
-# Each evening is cut twice at every message: once behind it, once with it.
 CUTS = ("--speed", "60")
 
 
@@ -95,13 +96,16 @@ async def test_a_cut_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_no_cut_at_any_message_loses_or_repeats_anything(tmp_path: Path, transport: str) -> None:
+    """Twice at each: behind the message, and with it. Some hundred evenings."""
     if transport == "page":
         need_browser()
+    # The daemon takes no crowd over HTTP.
+    options = (*CUTS, "--together", "4" if transport == "long_poll" else "12", "--cut-every", "1")
     async with whiterun(tmp_path) as daemon:
-        [cut] = await play(daemon, "evening", transport, *CUTS, "--together", "12", "--cut-every", "1")
+        [cut] = await play(daemon, "evening", transport, *options, patience_s=2300)
     assert cut["evenings"] > cut["messages"]
 
 
@@ -151,7 +155,7 @@ BAD_PLUGINS = {
     "too wide a mouth": (f"on('update', () => {LYDIA}.setExpressionPhoneme(0, 1.1));", "phoneme out of range"),
     "a mouth left open": (f"on('update', () => {LYDIA}?.setExpressionPhoneme(0, 1));", "mouth stands open"),
     "the dead speak": (
-        "on('deathStart', (e) => { const {actorDying: who} = e; who.say(Topic.from(Game.getFormEx(0x142a8)), null, false); });",
+        "on('deathStart', (e) => e.actorDying.say(Topic.from(Game.getFormEx(0x142a8)), null, false));",
         "a dead actor was to speak",
     ),
     "combat with oneself": (f"on('update', () => {LYDIA}.startCombat({LYDIA}));", "combat with oneself"),
@@ -269,6 +273,17 @@ def written(folder: Path, code: str, name: str = "plugin") -> str:
     path = folder / f"{name}.js"
     path.write_text(f"const {{{names}}} = skyrimPlatform;\n{code}", encoding="utf-8")
     return str(path)
+
+
+@pytest.mark.slow
+def test_the_plugin_is_measured() -> None:
+    command = [sys.executable, str(paths.benchmarks / "adapter.py"), "--json", "--turns", "1", "--seconds", "1"]
+    node()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["what"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["plugin, a frame while an NPC talks"]["samples"] >= 60
+    assert rows["Enter to first sentence shown, long poll"]["value"] > 0
 
 
 def test_every_expectation_can_fail() -> None:

@@ -28,6 +28,7 @@ const PAUSING = new Set([
 ]);
 const MOUSE_MS = 1500;
 const TALK_KEY = 21;
+const IMPATIENCE_MS = 2000;
 const FRAME_RATE = 60;
 
 /**
@@ -63,8 +64,8 @@ export class Game {
     /** @type {Map<string, string>} */
     this.saves = new Map();
     this.mouse = 0;
-    /** @type {((milliseconds: number) => void) | null} */
-    this.onUpdate = null;
+    /** Is told what the plugin's code took in each frame. @type {((milliseconds: number) => void) | null} */
+    this.meter = null;
     const born = Date.now();
     this.host = new PluginHost({
       code,
@@ -110,6 +111,17 @@ export class Game {
   /** @param {number} seconds */
   frame(seconds) {
     this.mouseMayMove();
+    const began = performance.now();
+    this.playOutside();
+    if (!this.paused) this.playWorld();
+    this.meter?.(performance.now() - began);
+    if (this.paused) return;
+    this.world.pass(seconds);
+    this.host.settle();
+  }
+
+  /** What goes on in menus too, and may not call the world. */
+  playOutside() {
     for (const answer of this.http.take()) answer();
     for (const values of this.browser.take()) {
       const [, kind, , text] = values;
@@ -118,18 +130,12 @@ export class Game {
     }
     this.events.emit('tick');
     for (const happens of this.happening.splice(0)) happens();
-    if (this.paused) return;
+  }
+
+  playWorld() {
     for (const happens of this.inWorld.splice(0)) happens();
     for (const deliver of this.sockets.take()) deliver();
-    if (this.onUpdate) {
-      const began = performance.now();
-      this.events.emit('update');
-      this.onUpdate(performance.now() - began);
-    } else {
-      this.events.emit('update');
-    }
-    this.world.pass(seconds);
-    this.host.settle();
+    this.events.emit('update');
   }
 
   mouseMayMove() {
@@ -345,9 +351,12 @@ export class Game {
    * @param {string} text
    */
   async say(text) {
+    let next = 0;
     await this.until('the text box', () => {
       if (this.browser.asking) return true;
-      if (this.frames.count % 120 === 0) this.press(TALK_KEY); // not yet connected, or the page is still loading
+      if (this.frames.now < next) return false;
+      this.press(TALK_KEY);
+      next = this.frames.now + IMPATIENCE_MS; // not yet connected, or the page is still loading
       return false;
     });
     this.recorder.note('said', { text });

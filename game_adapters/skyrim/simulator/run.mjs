@@ -19,7 +19,7 @@ const HELP = `Plays Skyrim for the RFSN Bridge plugin: node run.mjs [options]
   --scene NAME       ${Object.keys(SCENES).join(', ')}; several with commas (evening)
   --transport NAME   web_socket, page (needs Chromium), long_poll or auto; several with commas (auto)
   --plugin FILE      another plugin than ../dist/rfsn-bridge.js; may be given several times
-  --speed N          seconds of the game in one second (20)
+  --speed N          seconds of the game in one second; a daemon takes 50 messages in one of its own (10)
   --settings JSON    settings of the plugin, over those of the simulator
   --cut N            cut the connection after the N-th message; with --lost that message is lost too
   --cut-every N      the scene uncut, then cut at every N-th message, and compare
@@ -37,7 +37,7 @@ const OPTIONS = /** @type {const} */ ({
   scene: { type: 'string', default: 'evening' },
   transport: { type: 'string', default: 'auto' },
   plugin: { type: 'string', multiple: true },
-  speed: { type: 'string', default: '20' },
+  speed: { type: 'string', default: '10' },
   settings: { type: 'string', default: '{}' },
   cut: { type: 'string' },
   lost: { type: 'boolean', default: false },

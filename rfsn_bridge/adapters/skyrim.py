@@ -68,7 +68,7 @@ def recognise(folder: Path, *, as_mod: bool = False) -> Place:
             f"{folder} holds the Skyrim of 2011",
             "Skyrim Platform needs Special Edition, Anniversary Edition or VR",
         )
-    if not inside or _OF_A_MOD & set(inside) or folder.parent.name.lower() in _STAGING:
+    if _OF_A_MOD & set(inside) or folder.parent.name.lower() in _STAGING:
         return Place(folder, None)
     near = next((child for child in _folders(folder) if set(_EXES) & set(folders.names(child))), None)
     hint = f"did you mean {near}?" if near else "name the folder that holds SkyrimSE.exe, or add --mod-folder"

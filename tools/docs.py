@@ -21,7 +21,8 @@ _HEAD = """# config.yaml
 Every key has a default, so an empty file works. A key that is not here is refused, with its line and the nearest
 right one: `rfsn-bridge check` tells. The file is looked for as `--config` says, then `RFSN_CONFIG`, then as
 `config.yaml` in the data folder. `RFSN_HOST`, `RFSN_PORT`, `RFSN_HTTP_PORT` and `RFSN_LOG_LEVEL` take precedence
-over the file, and `--host`, `--port`, `--http-port` and `--log-level` over those. `--data` or `RFSN_DATA` choose the data folder.
+over the file, and `--host`, `--port`, `--http-port` and `--log-level` over those. `--data` or `RFSN_DATA` choose
+the data folder.
 """
 
 

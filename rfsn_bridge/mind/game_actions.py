@@ -91,7 +91,7 @@ def offer(repertoire: Iterable[GameAction], decision: Action, targets: Mapping[s
 
 
 def conversation(name: str, player_text: str, reply: str, choices: Offer) -> tuple[Message, ...]:
-    """What the model is asked, after `name` has answered `player_text` (empty: it spoke of itself) with `reply`."""
+    """What the model is asked when `name` has answered `player_text` (empty: it spoke of itself) with `reply`."""
     listed = "\n".join(_described(action, choices.targets) for action in choices.actions)
     system = (
         f"You decide what {name} does in the game after the last words: one of these, if it was asked for or "

@@ -12,7 +12,7 @@ from typing import Any
 from rfsn_bridge import paths
 from rfsn_bridge.errors import BridgeError
 
-NAMES = ("table", "splitter", "overhead", "clients", "idle", "embedded")
+NAMES = ("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter")
 QUICK = ("table", "splitter", "overhead", "clients", "idle")
 
 

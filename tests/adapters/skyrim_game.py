@@ -23,8 +23,6 @@ from rfsn_bridge.testing import RunningDaemon, Settings, running_daemon
 ADAPTER = paths.game_adapters / "skyrim"
 SIMULATOR = ADAPTER / "simulator"
 PATIENCE_S = 200
-GRACE_S = 1.0
-"""How long the daemons of these tests keep a session: longer than any cut, and short enough to wait for."""
 _NODE_AT_LEAST = 20
 
 
@@ -54,9 +52,13 @@ def need_browser() -> None:
 
 
 @asynccontextmanager
-async def whiterun(data: Path) -> AsyncIterator[RunningDaemon]:
-    """A daemon for which the people of Whiterun speak."""
-    limits = Limits(resume_grace_s=GRACE_S, messages_per_second=5000, burst=5000)  # the game's seconds are short
+async def whiterun(data: Path, *, grace_s: float = 60) -> AsyncIterator[RunningDaemon]:
+    """A daemon for which the people of Whiterun speak.
+
+    It keeps a session for longer than the game's menu is open: a WebSocket that breaks as the menu opens, before the
+    daemon has heard of it, comes back only when the menu closes.
+    """
+    limits = Limits(resume_grace_s=grace_s, messages_per_second=5000, burst=5000)  # the game's seconds are short
     async with running_daemon(Townsfolk(), data, Settings(limits=limits)) as daemon:
         yield daemon
 

@@ -75,7 +75,7 @@ async def test_a_daemon_is_found_when_it_comes(tmp_path: Path) -> None:
 async def test_a_daemon_that_has_forgotten_the_session_hears_everything_again(
     tmp_path: Path, transport: str
 ) -> None:
-    async with whiterun(tmp_path) as daemon:
+    async with whiterun(tmp_path, grace_s=1) as daemon:
         await play(daemon, "new_session", transport, "--speed", "60")
 
 

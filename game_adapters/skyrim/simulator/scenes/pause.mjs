@@ -10,6 +10,9 @@ export async function pause(game) {
   await game.say('Tell me about Whiterun.');
   await game.until('the first sentence', () => subtitles(game) > 0);
   await game.wait(400);
+  const [{ text }] = game.recorder.all('subtitle');
+  const read = await game.frames.hold(game.browser.surface?.text() ?? Promise.resolve(''));
+  check(read.includes(text), `the page shows "${text}", not "${read}"`);
   await standStill(game, 'Journal Menu', 10 * 60_000);
   check(subtitles(game) === 1, 'nothing is shown while the game stands still');
   await replied(game);

@@ -55,8 +55,8 @@ def need_browser() -> None:
 async def whiterun(data: Path, *, grace_s: float = 60) -> AsyncIterator[RunningDaemon]:
     """A daemon for which the people of Whiterun speak.
 
-    It keeps a session for longer than the game's menu is open: a WebSocket that breaks as the menu opens, before the
-    daemon has heard of it, comes back only when the menu closes.
+    It keeps a session for longer than the game's menu is open: a WebSocket that breaks as the menu opens, before
+    the daemon has heard of it, comes back only when the menu closes.
     """
     limits = Limits(resume_grace_s=grace_s, messages_per_second=5000, burst=5000)  # the game's seconds are short
     async with running_daemon(Townsfolk(), data, Settings(limits=limits)) as daemon:

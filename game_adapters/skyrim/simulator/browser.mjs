@@ -17,6 +17,9 @@
 
 const CALL = /^window\.rfsn && (?:window\.)?rfsn\.(\w+)\((.*)\);?$/su;
 
+/** What the page answers with `ready`. */
+const GREETING = 'greet';
+
 /** What a player sees of the page's calls. */
 const SEEN = new Set(['subtitle', 'clear', 'ask', 'dismiss', 'notice']);
 
@@ -41,8 +44,8 @@ export class Browser {
     this.wanted = '';
     /** Messages of the page that wait for the next tick. @type {unknown[][]} */
     this.ready = [];
-    /** Ends the wait for the page's WebSocket, by its number. @type {Map<unknown, () => void>} */
-    this.opening = new Map();
+    /** Ends the wait for an answer of the page. @type {Map<unknown, () => void>} */
+    this.awaited = new Map();
   }
 
   take() {
@@ -55,23 +58,25 @@ export class Browser {
    */
   hear(values) {
     const heard = JSON.parse(values);
-    if (heard[1] === 'open' || heard[1] === 'closed') this.opened(heard[2]);
+    if (heard[1] === 'open' || heard[1] === 'closed') this.arrived(heard[2]);
+    if (heard[1] === 'ready') this.arrived(GREETING);
     this.ready.push(heard);
   }
 
   /**
-   * Chromium has those wait whose connections failed before, for seconds of real time: until it is open or has
-   * failed, the game keeps to that.
-   * @param {unknown} id
+   * Keep to real time until the page has answered: it may be busy, and Chromium has connections wait, for seconds,
+   * if others failed before.
+   * @param {unknown} what  a connection's number, or GREETING
    */
-  open(id) {
-    void this.frames.hold(new Promise((resolve) => this.opening.set(id, () => resolve(undefined))));
+  awaitAnswer(what) {
+    this.arrived(what);
+    void this.frames.hold(new Promise((resolve) => this.awaited.set(what, () => resolve(undefined))));
   }
 
-  /** @param {unknown} id */
-  opened(id) {
-    this.opening.get(id)?.();
-    this.opening.delete(id);
+  /** @param {unknown} what */
+  arrived(what) {
+    this.awaited.get(what)?.();
+    this.awaited.delete(what);
   }
 
   /** The mouse moved: only then does the game's browser look at a new address. */
@@ -113,8 +118,9 @@ export class Browser {
     const name = call[1];
     if (name === 'ask') this.asking = true;
     if (name === 'dismiss') this.asking = false;
-    if (name === 'open') this.open(values[0]);
-    if (name === 'close') this.opened(values[0]);
+    if (name === 'open') this.awaitAnswer(values[0]);
+    if (name === 'close') this.arrived(values[0]);
+    if (name === 'greet') this.awaitAnswer(GREETING);
     if (name === 'send') this.recorder.wire('sent', String(values[1]));
     if (name === 'subtitle') this.recorder.note('subtitle', { name: values[0], text: values[1], by: 'page' });
     else if (SEEN.has(name)) this.recorder.note(name, { values });

@@ -123,6 +123,7 @@ export class ChromiumTab {
     this.target = target;
     this.session = session;
     this.ready = false;
+    this.loaded = () => {};
     /** Errors of the page's own scripts. @type {string[]} */
     this.errors = [];
     chromium.tabs.set(session, (method, params) => this.happened(method, params));
@@ -168,6 +169,7 @@ export class ChromiumTab {
       if (kind === 'said' || kind === 'cancelled') this.browser.asking = false;
       this.browser.hear(params.payload);
     }
+    if (method === 'Page.loadEventFired') this.loaded();
     if (method === 'Runtime.exceptionThrown') this.errors.push(params.exceptionDetails.exception?.description ?? '?');
     // A connection that breaks is logged as an error too; what breaks a policy of the page has no such excuse.
     if (method === 'Log.entryAdded' && params.entry.source === 'security') this.errors.push(params.entry.text);
@@ -176,7 +178,9 @@ export class ChromiumTab {
   /** @param {string} url */
   async load(url) {
     this.ready = false;
-    await this.ask('Page.navigate', { url }).catch(() => undefined);
+    const loaded = new Promise((resolve) => (this.loaded = () => resolve(undefined)));
+    const { errorText } = await this.ask('Page.navigate', { url }).catch((error) => ({ errorText: String(error) }));
+    if (!errorText) await loaded;
   }
 
   /**

@@ -5,8 +5,6 @@ on a WebSocket; what was sent and not yet acknowledged (`after`) lies in it, so 
 """
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,9 +14,7 @@ from rfsn_bridge.bridge import Bridge
 from rfsn_bridge.errors import ProtocolError
 from rfsn_bridge.game import Game
 from rfsn_bridge.protocol.messages import Identify
-from rfsn_bridge.protocol.session import Handshake, encode
-
-log = logging.getLogger(__name__)
+from rfsn_bridge.protocol.session import Handshake
 
 WAIT_S = 4.0
 """A game's HTTP workers are few: a poll holds one no longer than this."""
@@ -48,14 +44,16 @@ class _Polled:
         self._bridge = bridge
         self._away: asyncio.TimerHandle | None = None
         self.game: Game | None = None
-        self.first: str | None = None
+        self.first = ""
         """`identified`, the answer to `POST /session`."""
         self.news = asyncio.Event()
         self.polls = 0
+        self.waiting = False
+        """Whether the latest poll is still to be answered."""
         self.closed = False
 
     def send(self, frame: str | bytes) -> None:
-        if self.first is None and isinstance(frame, str):
+        if not self.first and isinstance(frame, str):
             self.first = frame
         self.news.set()
 
@@ -97,13 +95,15 @@ class LongPoll:
         """`identify` in, `identified` out; raises Refused."""
         if len(body) > self._bridge.limits.max_message_bytes:
             raise refused(413, "too_large", "this is too large for `identify`")
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise refused(400, "bad_json", "the body is not UTF-8") from None
         handshake = Handshake(self._bridge.hello())
-        with contextlib.suppress(UnicodeDecodeError):
-            identify = handshake.receive(body.decode())
-            if isinstance(identify, Identify):
-                return self._welcome(handshake, identify)
+        identify = handshake.receive(text)
+        if not isinstance(identify, Identify):
             raise Refused(400, identify[0].text)
-        raise refused(400, "bad_json", "the body is not UTF-8")
+        return self._welcome(handshake, identify)
 
     def _welcome(self, handshake: Handshake, identify: Identify) -> str:
         if identify.capabilities.audio == "binary":  # frames have no way through here
@@ -117,7 +117,7 @@ class LongPoll:
         self._forget_the_gone()
         self._polled[polled.game.session.session_id] = polled
         polled.left()
-        return polled.first or encode(handshake.hello)
+        return polled.first
 
     def send(self, body: bytes) -> int:
         """Carry out what a client sends, in order; how many messages that were. Raises Refused."""
@@ -144,7 +144,7 @@ class LongPoll:
                 if polled.game and not polled.closed:
                     polled.game.receive(frame.decode())
         finally:
-            if not polled.polls:
+            if not polled.waiting:
                 polled.left()
         return len(frames)
 
@@ -159,6 +159,7 @@ class LongPoll:
             raise refused(404, "not_found", "what followed is no longer at hand", "begin anew with POST /session")
         polled.polls += 1
         number = polled.polls
+        polled.waiting = True
         polled.arrived()
         polled.news.set()  # an earlier poll is answered: its client has given it up
         polled.news.clear()
@@ -173,6 +174,7 @@ class LongPoll:
             texts = []
         finally:
             if polled.polls == number:
+                polled.waiting = False
                 polled.left()
         return _answer(texts)
 

@@ -168,6 +168,22 @@ async def test_who_polls_no_more_is_given_up_after_the_grace(
         assert (await client.send(MEET)).status_code == 404
 
 
+async def test_who_sends_once_more_and_never_polls_again_is_given_up_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_poll, "_AWAY_S", 0.05)
+    settings = Settings(limits=Limits(resume_grace_s=0.05))
+    async with polling(tmp_path, settings=settings) as (daemon, client):
+        await client.identify()
+        await client.send({"type": "ping", "id": "p"})
+        assert await client.poll()
+        (game,) = daemon.bridge.games
+        ended = asyncio.Event()
+        monkeypatch.setattr(game, "end", lambda: _set(ended))
+        await client.send(MEET)
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
+
+
 async def test_who_polls_is_not_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_poll, "_AWAY_S", 0.02)
     monkeypatch.setattr(long_poll, "WAIT_S", 0.3)

@@ -9,7 +9,7 @@ bounds, answers a repeated `id` from memory, and counts a client's messages agai
 import json
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json
@@ -105,9 +105,21 @@ def _explain(frame: str, detail: ErrorDetails) -> BadMessage:
         error = BadMessage(
             "bad_message" if malformed else "invalid_value", f"{where}: {detail['msg']}", field=where
         )
-    re = document.get("id")
-    error.re = re if isinstance(re, str) and 1 <= len(re) <= 64 else None
+    error.re = _usable_id(document)
     return error
+
+
+def _usable_id(document: Any) -> str | None:
+    re = document.get("id") if isinstance(document, dict) else None
+    return re if isinstance(re, str) and 1 <= len(re) <= 64 else None
+
+
+def _id_of(frame: str | bytes) -> str | None:
+    """The `id` of a message that is not looked at any further."""
+    try:
+        return _usable_id(from_json(frame))
+    except ValueError:
+        return None
 
 
 def error_message(error: ProtocolError, re: str | None = None) -> Error:
@@ -209,7 +221,7 @@ class Session:
     def receive(self, frame: str | bytes, now: float) -> list[Event]:
         """What a frame asks for: a message to carry out, or what to send (and whether to close) instead."""
         if not self._within_rate(now):
-            return self._refuse_for_rate()
+            return self._refuse_for_rate(frame)
         try:
             message = parse(frame)
             if isinstance(message, Identify):
@@ -241,18 +253,20 @@ class Session:
         self._told_of_rate = False
         return True
 
-    def _refuse_for_rate(self) -> list[Event]:
+    def _refuse_for_rate(self, frame: str | bytes) -> list[Event]:
+        """Tell of it once, and whoever waits for an answer each time."""
         self._refusals += 1
         if self._refusals > _FLOOD_REFUSALS:
             return [Close(FLOOD, "too many messages")]
-        if self._told_of_rate:
+        re = _id_of(frame)
+        if self._told_of_rate and re is None:
             return []
         self._told_of_rate = True
         rate = self.limits.messages_per_second
         error = ProtocolError(
             "rate_limited", f"more than {rate} messages a second", "slow down, then send it again"
         )
-        return [Reply(self.send(error_message(error)))]
+        return [Reply(self.send(error_message(error, re)))]
 
     # --- What goes out
 

@@ -184,6 +184,15 @@ def test_a_client_that_slows_down_is_forgiven() -> None:
         assert not any(isinstance(event, Close) for event in events)
 
 
+def test_each_message_with_an_id_is_answered_although_it_came_too_fast() -> None:
+    s = session(Limits(burst=1, messages_per_second=1))
+    frames = ['{"type": "ping", "id": "a"}', '{"type": "ping"}', '{"type": "ping", "id": "b"}', "not json"]
+    s.receive('{"type": "ping"}', 0.0)
+    answers = [reply(event) for frame in frames for event in s.receive(frame, 0.0)]
+    assert [(answer["code"], answer["re"]) for answer in answers] == [("rate_limited", "a"), ("rate_limited", "b")]
+    assert not isinstance(s.receive(frames[0], 1.0)[0], Reply)  # sent again with its id, it is done
+
+
 def test_the_rate_recovers_with_time() -> None:
     s = session(Limits(burst=1, messages_per_second=2))
     assert not isinstance(s.receive('{"type": "ping"}', 0.0)[0], Reply)

@@ -87,6 +87,23 @@ class Style(StrEnum):
     NEUTRAL_BALANCED = "NEUTRAL_BALANCED"
 
 
+class Happening(StrEnum):
+    """What a game reports; some of it moves the NPCs concerned."""
+
+    COMBAT_STARTED = "combat_started"
+    COMBAT_ENDED = "combat_ended"
+    QUEST_STARTED = "quest_started"
+    QUEST_UPDATED = "quest_updated"
+    QUEST_ENDED = "quest_ended"
+    LOCATION_CHANGED = "location_changed"
+    HIT = "hit"
+    AIDED = "aided"
+    DEATH = "death"
+    ITEM_GIVEN = "item_given"
+    WITNESSED = "witnessed"
+    CUSTOM = "custom"
+
+
 class TurnStatus(StrEnum):
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
@@ -125,6 +142,16 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Personality:
+    """What an NPC is like, each trait in [0, 1]; 0.5 is like most people."""
+
+    courage: float = 0.5
+    warmth: float = 0.5
+    temper: float = 0.5
+    curiosity: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Npc:
     """A character, as its adapter describes it. `npc_id` is compared exactly and never shown."""
 
@@ -137,6 +164,7 @@ class Npc:
     bio: str | None = None
     examples: tuple[Exchange, ...] = ()
     """How it answers, for models that need to be shown."""
+    personality: Personality = Personality()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +177,13 @@ class NpcState:
     trust: float = 0.5
     fear: float = 0.0
     recent_sentiment: float = 0.0
+    """In [-1, 1]: how the last things said and done felt, the latest most."""
     combat_active: bool = False
     quest_active: bool = False
+    mood_strength: float = 0.0
+    """In [0, 1]: how much of the mood is left; at 0 it is neutral again."""
+    cooldowns: tuple[tuple[str, float], ...] = ()
+    """What has worked on it of late, and for how many game days it will not work in full again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +205,31 @@ class SignalContext:
 
     state: NpcState
     history: tuple[Exchange, ...] = ()
+    last_action: Action | None = None
+    """What the NPC did with its last answer: "yes" accepts only what was offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state that an action leads to if `signal` is what the player meant."""
+
+    signal: Signal
+    probability: float
+    state: NpcState
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The state that an action is expected to lead to."""
+    """What an action is expected to lead to. `state` is that under the likeliest signal."""
 
     action: Action
     state: NpcState
+    outcomes: tuple[Outcome, ...] = ()
+    """One for each signal that counts; the probabilities sum to 1. Empty: `state` is certain."""
+    rules: tuple[str, ...] = ()
+    """The world rules behind `state`, by id."""
+    usual: float = 0.0
+    """How usual the action is as an answer to what was said, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +265,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A learner's pick among arms; `probability` is the true propensity of picking it."""
+    """A policy's pick among arms; `probability` is the true propensity of picking it."""
 
     arm: str
     probability: float
     contributions: Mapping[str, float] = field(default_factory=dict)
+    """What the arm's worth is made of; they sum to `worth[arm]`."""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Of every arm that was offered; they sum to 1."""
+    worth: Mapping[str, float] = field(default_factory=dict)
+    """What the policy compared: the higher, the likelier the arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +285,32 @@ class Candidate:
     score: float
     probability: float
     vetoed_by: str | None = None
+    veto_reason: str = ""
+    contributions: Mapping[str, float] = field(default_factory=dict)
+    """What the score is made of; they sum to it."""
+    rules: tuple[str, ...] = ()
+    """The world rules that predict what it leads to, by id."""
+    changes: Mapping[str, float | str | bool] = field(default_factory=dict)
+    """What it is predicted to change of the state, under the likeliest signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that a decision was made from, so that it can be explained, replayed and learned from."""
+
+    signals: Mapping[Signal, float]
+    before: NpcState
+    """The state before the line was heard."""
+    rules: tuple[str, ...]
+    """The world rules that the line fired, by id."""
+    changes: Mapping[str, float | str | bool]
+    """What the line changed of the state."""
+    action_choice: Choice
+    style_choice: Choice
+    action_features: tuple[float, ...] = ()
+    style_features: tuple[float, ...] = ()
+    seed: str = ""
+    rules_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +323,7 @@ class Decision:
     state: NpcState
     candidates: tuple[Candidate, ...]
     reasons: tuple[str, ...]
+    trace: Trace | None = None
 
 
 # --- What an NPC can do in the game ----------------------------------------------------------------

@@ -130,17 +130,40 @@ class SafetyRule(Protocol):
         ...
 
 
-class Learner(Protocol):
-    def select(
-        self,
-        context: ScoringContext,
-        arms: Sequence[str],
-        priors: Sequence[float],
-        rng: Random,
-    ) -> Choice:
-        """Choose among `arms` (never empty, already cleared by the safety rules)."""
+class Policy(Protocol):
+    """What one NPC has learned about one kind of choice. It is never shared between NPCs."""
+
+    def select(self, x: Sequence[float], arms: Sequence[str], priors: Sequence[float], rng: Random) -> Choice:
+        """Choose among `arms` (never empty, a subset of the learner's, cleared by the safety rules).
+
+        `x` are the features; `priors` one number for each arm, the higher the better, about in [-1, 1].
+        `Choice.probabilities` covers every arm offered and is the true distribution that `rng` was asked for.
+        """
         ...
 
-    def update(self, decision_id: str, reward: float) -> None:
-        """Credit a past choice; `reward` in [-2, 2]."""
+    def update(self, x: Sequence[float], arm: str, reward: float, probability: float) -> None:
+        """Learn from a past choice: `reward` in [-2, 2], `probability` as `select` gave it for the arm."""
+        ...
+
+    def dump(self) -> bytes:
+        """All that was learned; `Learner.policy` takes it back."""
+        ...
+
+
+class Learner(Protocol):
+    """Makes policies: one for each NPC and kind of choice."""
+
+    def policy(
+        self,
+        arms: Sequence[str],
+        features: Sequence[str],
+        *,
+        prior: bytes | None = None,
+        saved: bytes | None = None,
+    ) -> Policy:
+        """A policy over `arms` and named `features`.
+
+        `saved` is what `dump` gave (of this learner, these arms and features: else it is refused with ValueError);
+        without it the policy begins at the population's `prior`, if it can read that.
+        """
         ...

@@ -51,7 +51,9 @@ class Mind:
             raise ValueError(f"the scorer gave {odd.action.value} {odd.total}")
         ranked = sorted(scored, key=lambda score: -score.total)
         top = ranked[:_TOP]
-        choice = self.learner.select(context, [s.action.value for s in top], [s.total for s in top], rng)
+        arms = [score.action.value for score in top]
+        policy = self.learner.policy([action.value for action in Action], ())
+        choice = policy.select((), arms, [score.total for score in top], rng)
         chosen = next(score for score in top if score.action.value == choice.arm)
         rest = (1 - choice.probability) / max(1, len(top) - 1)
         probability = {score.action: choice.probability if score is chosen else rest for score in top}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from rfsn_bridge.domain import Action, Mood, NoticeLevel, NpcState, Relationship, Signal, Style, TurnStatus
+from rfsn_bridge.domain import Action, Happening, Mood, NoticeLevel, NpcState, Relationship, Signal, Style, TurnStatus
 
 PROTOCOL = "1.0"
 """The version that `hello` names; a client names its major part in `identify`."""
@@ -172,27 +172,11 @@ class Positions(FromClient):
     npcs: Annotated[dict[NpcId, Position], Field(max_length=256)] = {}
 
 
-EventKind = Literal[
-    "combat_started",
-    "combat_ended",
-    "quest_started",
-    "quest_updated",
-    "quest_ended",
-    "location_changed",
-    "hit",
-    "aided",
-    "death",
-    "item_given",
-    "witnessed",
-    "custom",
-]
-
-
 class GameEvent(FromClient):
     """Something happened. `text` is one sentence that the NPCs concerned may be told with the next line."""
 
     type: Literal["game_event"] = "game_event"
-    kind: EventKind
+    kind: Happening
     npc_ids: Annotated[list[NpcId], Field(max_length=256)] | None = Field(
         default=None, description="Whom it concerns; absent: everybody."
     )

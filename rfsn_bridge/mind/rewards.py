@@ -118,7 +118,7 @@ _corrects = _any(
 _contradicts = _any(
     r"(?:but )?(?:you|thou) (?:just |already |once |yourself )?(?:said|told me|swore|claimed|promised)(?: me)?"
     r"[^.?!]{0,60}?(?:before|earlier|yesterday|otherwise|the opposite|differently|different|just now|"
-    r"a moment ago)"",
+    r"a moment ago)",
     r"(?:but|wait,?|yet|and yet) (?:\w+ )?you (?:just |already )?(?:said|told me|swore|claimed|promised)",
     r"(?:earlier|before|yesterday|a moment ago|last time),? you (?:said|told me|swore|claimed|promised)",
     r"(?:that is|that's|this is)(?: not|n't) what you (?:said|told me|claimed|promised|swore)",

@@ -1,8 +1,8 @@
 """What the two learners see of a turn, and which manner of speaking suits an NPC before it has learned anything.
 
 The original's ten style features, the categories one-hot (an ordinal code of moods means nothing to a linear
-model) and without the hash of the NPC (each NPC learns for itself). Of each category one value is the rule and has no
-feature of its own: a neutral mood, a stranger, a player of no particular manner. Every feature lies in [-1, 1].
+model) and without the hash of the NPC (each NPC learns for itself). Of each category one value is the rule and has
+no feature of its own: a neutral mood, a stranger, a player of no particular manner. All lie in [-1, 1].
 """
 
 from collections.abc import Mapping

@@ -58,6 +58,7 @@ from rfsn_bridge.interfaces import (
     Services,
     SignalClassifier,
     TTSEngine,
+    WorldRules,
 )
 from rfsn_bridge.model_path import CatalogueModel
 
@@ -116,6 +117,7 @@ __all__ = [
     "VoiceError",
     "VoiceUnavailable",
     "WordTiming",
+    "WorldRules",
     "__version__",
     "hookimpl",
 ]

@@ -1,14 +1,21 @@
-"""The NPCs of one game: who they are, how they stand to the player, what they remember of late."""
+"""The NPCs of one game: who they are, how they stand to the player, what they remember and have learned."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from rfsn_bridge.domain import Exchange, Npc, NpcState
+from rfsn_bridge.aftermath import Aftermath
+from rfsn_bridge.domain import Decision, Exchange, Happening, Mood, Npc, NpcState
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.memory.store import Store
-from rfsn_bridge.mind.state import apply_transition, settle
+from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.mind.events import Did, Happened, Passed
+from rfsn_bridge.mind.experience import Experience
+from rfsn_bridge.mind.personality import guess
+from rfsn_bridge.mind.state import apply_transition, settle, within_tier
+from rfsn_bridge.mind.world_model import said
 from rfsn_bridge.protocol.messages import GameEvent, NpcSeed, NpcUpdate
 from rfsn_bridge.turn import RunningTurn
 
@@ -17,14 +24,6 @@ _MAX_NEWS = 8
 _FIELDS = ("name", "race", "gender", "voice_type", "voice", "bio")
 # Where a game names the relationship alone, affinity begins in the middle of its tier.
 _AFFINITY_OF = {"enemy": -0.8, "rival": -0.4, "stranger": 0.0, "acquaintance": 0.0, "friend": 0.4, "ally": 0.8}
-
-_CONDITIONS: Mapping[str, tuple[bool | None, bool | None]] = {
-    "combat_started": (True, None),
-    "combat_ended": (False, None),
-    "quest_started": (None, True),
-    "quest_ended": (None, False),
-}
-"""What an event says of (combat_active, quest_active)."""
 
 
 @dataclass(slots=True)
@@ -36,13 +35,20 @@ class Member:
     history: deque[Exchange]
     memory: asyncio.Task[None] | None = None
     """Brings back what is on disk; a turn waits for it."""
-    forced: list[NpcSeed] = field(default_factory=list)
-    """What the game ordered its state to be while its memory was still being read."""
+    meanwhile: list[Callable[[NpcState], NpcState]] = field(default_factory=list)
+    """What changed it while its memory was still being read."""
     unrecorded: dict[str, RunningTurn] = field(default_factory=dict)
     seed: NpcSeed | None = None
     """How it stands where nothing is remembered of it."""
     in_scene: bool = False
     """The game's own script has it act or speak."""
+    traits: dict[str, float] = field(default_factory=dict)
+    """What the game says of its personality; the rest is guessed from its bio."""
+    at: float = 0.0
+    """When `state` was so, in game days."""
+    learned: Experience | None = None
+    """What it has learned; there once `memory` is."""
+    aftermath: Aftermath | None = None
     news: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_NEWS))
     """What happened since it was last spoken to, in sentences; the oldest goes first."""
 
@@ -52,13 +58,30 @@ class Member:
         self.news.clear()
         return news
 
-    def standing(self) -> NpcState:
-        """Its state now: what was said to it counts at once."""
+    def standing(self, now: float) -> NpcState:
+        """Its state at `now` (game days): what was said to it counts at once."""
+        self.rest(now)
         state = self.state
         for turn in self.unrecorded.values():
             if turn.decision:
-                state = apply_transition(state, turn.decision.signal)
+                state = self._heard(state, turn, turn.decision)
         return state
+
+    def rest(self, now: float) -> None:
+        """Let the time pass that has passed."""
+        if now > self.at:
+            self.state = apply_transition(self.state, Passed(now - self.at))
+        self.at = now
+
+    def change(self, how: Callable[[NpcState], NpcState]) -> None:
+        """The game changes its state, now and in what is still being remembered."""
+        self.state = how(self.state)
+        if self.memory and not self.memory.done():
+            self.meanwhile.append(how)
+
+    def _heard(self, state: NpcState, turn: RunningTurn, decision: Decision) -> NpcState:
+        rules = turn.snapshot.mind.world.rules
+        return apply_transition(state, said(decision), rules, self.npc.personality)
 
     def remembered(self, before: RunningTurn, now: float) -> list[Exchange]:
         """What was heard before a turn, oldest first."""
@@ -68,10 +91,12 @@ class Member:
     def take_in(self, turn: RunningTurn, heard_text: str) -> None:
         """Remember a turn by what was heard of it; its action counts only if anything was."""
         del self.unrecorded[turn.turn_id]
-        if turn.decision:
-            self.state = apply_transition(self.state, turn.decision.signal)
+        if decision := turn.decision:
+            self.state = self._heard(self.state, turn, decision)
             if heard_text:
-                self.state = apply_transition(self.state, turn.decision.action)
+                done = Did(decision.action, decision.signal if turn.line.by_player else None)
+                rules = turn.snapshot.mind.world.rules
+                self.state = apply_transition(self.state, done, rules, self.npc.personality)
         if turn.line.by_player or heard_text or turn.deeds:
             self.history.append(_exchange(turn, heard_text))
 
@@ -79,9 +104,18 @@ class Member:
 class Cast:
     """Follows `npc_update` and `npc_gone`. `warn` tells the player what could not be read."""
 
-    def __init__(self, playthrough: str, store: Store, warn: Callable[[BridgeError], None]) -> None:
+    def __init__(
+        self,
+        playthrough: str,
+        store: Store,
+        mind: Callable[[], Mind],
+        clock: Callable[[], float],
+        warn: Callable[[BridgeError], None],
+    ) -> None:
         self._playthrough = playthrough
         self._store = store
+        self._mind = mind
+        self._clock = clock
         self._warn = warn
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
@@ -107,9 +141,10 @@ class Cast:
         else:
             member.npc = replace(member.npc, **given)
             if message.state and message.force:
-                member.state = _seeded(member.state, message.state)
-                if member.memory and not member.memory.done():
-                    member.forced.append(message.state)
+                member.change(partial(_seeded, seed=message.state))
+        if message.personality:
+            member.traits |= message.personality.model_dump(exclude_none=True)
+        member.npc = replace(member.npc, personality=replace(guess(member.npc.bio), **member.traits))
         self._members[message.npc_id] = member
         if message.conditions:
             fight, quest = message.conditions.combat_active, message.conditions.quest_active
@@ -117,14 +152,20 @@ class Cast:
             if message.conditions.in_scene is not None:
                 member.in_scene = message.conditions.in_scene
 
-    def happened(self, event: GameEvent) -> None:
-        """Let those concerned know; who fights or is on a quest is in a condition for it."""
+    def happened(self, event: GameEvent, now: float) -> None:
+        """Let those concerned know at `now` (game days); an event that names them also changes them."""
+        data = event.data or {}
+        done_by = data.get("by", data.get("aggressor"))
+        # A hit is anybody's where the game does not say; help and gifts are the player's.
+        by_player = done_by == "player" or (done_by is None and event.kind is not Happening.HIT)
+        rules = self._mind().world.rules
         for member in self._concerned(event.npc_ids):
             if event.text:
                 member.news.append(event.text)
-            if event.npc_ids is not None:
-                fight, quest = _CONDITIONS.get(event.kind, (None, None))
-                member.state = _with_conditions(member.state, fight, quest)
+            if event.npc_ids is not None and data.get("target") in (None, member.npc.npc_id):
+                member.rest(now)
+                traits, what = member.npc.personality, Happened(event.kind, by_player)
+                member.change(partial(apply_transition, event=what, rules=rules, traits=traits))
 
     def _concerned(self, npc_ids: Sequence[str] | None) -> list[Member]:
         if npc_ids is None:
@@ -143,6 +184,7 @@ class Cast:
                 deque(maxlen=old.history.maxlen),
                 seed=old.seed,
                 in_scene=old.in_scene,
+                traits=old.traits,
             )
             member.memory = asyncio.create_task(self._remember(member))
             self._members[npc_id] = member
@@ -175,14 +217,30 @@ class Cast:
         except BridgeError as error:
             self._warn(error)
             history, state = [], None
+        member.learned = await self._learned(member.npc.npc_id)
+        member.aftermath = Aftermath(member.learned, self._clock)
         member.history.extendleft(reversed(history))
         met = member.state if state is None else state
         if member.seed and (force or state is None):
             met = _seeded(met, member.seed)
-        for forced in member.forced:
-            met = _seeded(met, forced)
+        for how in member.meanwhile:
+            met = how(met)
         fight, quest = member.state.combat_active, member.state.quest_active  # the game's word, not memory's
         member.state = replace(met, combat_active=fight, quest_active=quest)
+
+    async def _learned(self, npc_id: str) -> Experience:
+        """What an NPC has learned; what cannot be read is told of, and begun anew."""
+        mind = self._mind()
+        try:
+            saved = await self._store.learned(self._playthrough, npc_id)
+            return mind.newcomer() if saved is None else mind.returning(saved)
+        except BridgeError as error:
+            self._warn(error)
+        except ValueError as error:
+            hint = "it learns anew; the old file is kept beside the new one"
+            self._warn(BridgeError(f"what {npc_id} has learned cannot be used: {error}", hint))
+            await self._store.set_aside(self._playthrough, npc_id)
+        return mind.newcomer()
 
 
 def _exchange(turn: RunningTurn, heard_text: str) -> Exchange:
@@ -193,8 +251,11 @@ def _seeded(state: NpcState, seed: NpcSeed) -> NpcState:
     given = {key: value for key, value in seed.model_dump().items() if value is not None}
     if "relationship" in given and "affinity" not in given:
         given["affinity"] = _AFFINITY_OF[given["relationship"].value]
-    seeded = settle(replace(state, **given))
-    return replace(seeded, relationship=given["relationship"]) if "relationship" in given else seeded
+    if "mood" in given:
+        given["mood_strength"] = 0.0 if given["mood"] is Mood.NEUTRAL else 1.0
+    if "relationship" in given:
+        given["affinity"] = within_tier(given["affinity"], given["relationship"])
+    return settle(replace(state, **given))
 
 
 def _with_conditions(state: NpcState, fight: bool | None, quest: bool | None) -> NpcState:

@@ -309,7 +309,11 @@ class Trace:
     style_choice: Choice
     action_features: tuple[float, ...] = ()
     style_features: tuple[float, ...] = ()
+    last_action: Action | None = None
+    """What the NPC had done with its answer before."""
+    personality: Personality = Personality()
     seed: str = ""
+    """What chance was drawn from."""
     rules_revision: str = ""
 
 

@@ -5,17 +5,21 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from random import Random
-from typing import Literal, Protocol
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
 
+from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Situation, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, Decision, Npc, Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
+from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.memory.heard import Hearing, PlayingTime
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.mind.explain import in_words, smallest_flips
 from rfsn_bridge.mind.game_actions import named_targets
+from rfsn_bridge.mind.rewards import Heard
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
@@ -24,12 +28,15 @@ from rfsn_bridge.protocol.messages import (
     ActionsUnregister,
     Audio,
     ClientMessage,
+    Explain,
+    Feedback,
     FromClient,
     GameEvent,
     GamePaused,
     GameStarted,
     Identify,
     Interrupt,
+    LearningReset,
     Metrics,
     Notice,
     NpcGone,
@@ -52,7 +59,7 @@ from rfsn_bridge.protocol.messages import (
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
 from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.turn import Delivery, Line, RunningTurn
+from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +90,23 @@ class Daemon(Protocol):
     def metrics(self) -> Metrics: ...
 
 
+def _how_much(turn: RunningTurn, heard_text: str) -> Heard:
+    """How much was heard of a turn."""
+    if not heard_text:
+        return Heard.NOTHING
+    cut = turn.status is TurnStatus.INTERRUPTED or heard_text != turn.text
+    return Heard.CUT_OFF if cut else Heard.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Whose turn it was, what had been said, and what was decided."""
+
+    member: Member
+    text: str
+    decision: Decision | None
+
+
 class Game:
     """Carries out what one client asks and sends it what comes of it."""
 
@@ -93,16 +117,20 @@ class Game:
         self._clock = clock
         self.playthrough = session.identify.playthrough
         self._playing = PlayingTime(clock)
-        self._cast = Cast(self.playthrough, bridge.store, self._warn_of_memory)
+        self._game_time = GameTime(self._playing)
+        self._cast = Cast(
+            self.playthrough, bridge.store, lambda: bridge.snapshot.mind, self._playing, self._warn_of_memory
+        )
         self._repertoire = Repertoire()
         self._deeds = Deeds()
         self._forgotten: set[str] = set()
         """Turns that a loaded save has undone."""
-        self._loads: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
+        """Answers that take longer than a moment."""
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
-        self._past: OrderedDict[str, None] = OrderedDict()
+        self._past: OrderedDict[str, _Past] = OrderedDict()
         self._turn_count = 0
         self._watching: asyncio.Task[None] | None = None
 
@@ -147,7 +175,8 @@ class Game:
                     self._interrupt_npc(message.npc_id)
                 self._done(message)
             case GameEvent():
-                self._cast.happened(message)
+                self._game_time.told(message.game_time)
+                self._cast.happened(message, self._game_time())
                 if message.kind == "death":
                     for npc_id in message.npc_ids or ():
                         self._interrupt_npc(npc_id)
@@ -170,6 +199,7 @@ class Game:
                     self._reported[turn.turn_id].set()
                 self._done(message)
             case SaveCreated():
+                self._game_time.told(message.game_time)
                 self._done(message)
             case GameStarted() | SaveLoaded():
                 self._load(message)
@@ -185,6 +215,12 @@ class Game:
                 self._done(message)
             case Interrupt():
                 self._done(message, {"interrupted": self._interrupt(message)})
+            case Feedback():
+                self._done(message, {"learned": self._feedback(message)})
+            case Explain():
+                self._slowly(self._explain(message), message)
+            case LearningReset():
+                self._slowly(self._reset_learning(message, self._cast.get(message.npc_id)), message)
             case Tune():
                 self._done(message, self._bridge.tune(message))
             case Subscribe():
@@ -297,7 +333,7 @@ class Game:
             self.session.forget_audio(turn.turn_id)
             self._cast.settle(member, turn.turn_id)
             del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
-            self._past[turn.turn_id] = None
+            self._past[turn.turn_id] = _Past(member, turn.line.text, turn.decision)
             if len(self._past) > _PAST_TURNS:
                 self._past.popitem(last=False)
 
@@ -306,7 +342,11 @@ class Game:
             if member.memory:
                 await asyncio.shield(member.memory)
             history = member.remembered(turn, self._playing())
-            await turn.run(member.standing(), history, Random(turn.turn_id))  # noqa: S311  # a choice, not a secret
+            if member.learned is None or member.aftermath is None:
+                raise RuntimeError("an NPC's memory ended without what it has learned")
+            seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
+            mindset = Mindset(lambda: member.standing(self._game_time()), member.learned, member.aftermath, seed)
+            await turn.run(mindset, history)
         finally:
             if not turn.over.is_set():  # whatever happened, it is over
                 turn.interrupt()
@@ -334,7 +374,10 @@ class Game:
         """Take what was heard into memory, and say so once it is on disk."""
         heard_text, through = turn.heard.result(self._playing())
         self._deeds.give_up(turn)
+        member.rest(self._game_time())
         member.take_in(turn, heard_text)
+        if member.aftermath:
+            member.aftermath.known(turn.turn_id, _how_much(turn, heard_text), tuple(turn.deeds))
         record = Turn(
             turn_id=turn.turn_id,
             playthrough=self.playthrough,
@@ -352,6 +395,8 @@ class Game:
         )
         try:
             await self._bridge.store.record(record)
+            if member.learned:
+                await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
         except BridgeError as error:
             log.error("a turn was not stored: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
@@ -365,6 +410,72 @@ class Game:
                 state=StateView.of(record.state),
             )
         )
+
+    # --- What the NPC learns
+
+    def _feedback(self, message: Feedback) -> bool:
+        aftermath = self._known(message.turn_id).member.aftermath
+        return aftermath is not None and aftermath.feedback(message.turn_id, message.reward)
+
+    def _known(self, turn_id: str) -> "_Past":
+        """A turn that is under way or was of late; raises ProtocolError (`unknown_turn`)."""
+        if turn := self._turns.get(turn_id):
+            return _Past(self._cast.get(turn.line.npc.npc_id), turn.line.text, turn.decision)
+        if turn_id in self._past:
+            return self._past[turn_id]
+        raise ProtocolError("unknown_turn", f"there is no turn {turn_id!r}", field="turn_id")
+
+    async def _reset_learning(self, message: LearningReset, member: Member) -> None:
+        if member.memory:
+            await asyncio.shield(member.memory)
+        mind = self._bridge.snapshot.mind
+        member.learned = mind.newcomer()
+        member.aftermath = Aftermath(member.learned, self._playing)
+        await self._bridge.store.set_aside(self.playthrough, member.npc.npc_id)
+        await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
+        self._done(message, {"npc_id": member.npc.npc_id})
+
+    async def _explain(self, message: Explain) -> None:
+        npc, text, decision = await self._decided(message.turn_id)
+        mind = self._bridge.snapshot.mind
+        flips = await asyncio.to_thread(smallest_flips, mind, npc, decision)
+        self._done(
+            message,
+            {
+                "text": in_words(decision, npc.name, text, flips),
+                "decision": asdict(decision),
+                "flips": [asdict(flip) for flip in flips],
+            },
+        )
+
+    async def _decided(self, turn_id: str) -> tuple[Npc, str, Decision]:
+        """Whose turn it was, what had been said, and what was decided: of late, or as stored."""
+        try:
+            past = self._known(turn_id)
+            npc, text, decision = past.member.npc, past.text, past.decision
+        except ProtocolError:
+            turn = await self._bridge.store.find(turn_id)
+            if turn is None:
+                raise
+            npc, text, decision = Npc(turn.npc_id, turn.npc_name), turn.player_text, turn.decision
+        if decision is None:
+            raise ProtocolError("not_found", f"nothing was decided in turn {turn_id!r}", field="turn_id")
+        return npc, text, decision
+
+    def _slowly(self, answer: Coroutine[Any, Any, None], request: FromClient) -> None:
+        """Answer when it is ready; what goes wrong then is answered as an error, as it would be at once."""
+
+        async def until_answered() -> None:
+            try:
+                await answer
+            except ProtocolError as error:
+                self.send(error_message(error, request.id))
+            except BridgeError as error:
+                self.send(error_message(ProtocolError("unavailable", error.message, error.hint), request.id))
+
+        task = asyncio.create_task(until_answered())
+        self._slow.add(task)
+        task.add_done_callback(self._slow.discard)
 
     def _warn_of_memory(self, error: BridgeError) -> None:
         self.send(Notice(level="warning", code="memory", message=error.message, hint=error.hint))
@@ -393,9 +504,8 @@ class Game:
             self._forgotten.add(turn.turn_id)
             turn.interrupt()
             self._reported[turn.turn_id].set()
-        task = asyncio.create_task(self._loaded(message, undone))
-        self._loads.add(task)
-        task.add_done_callback(self._loads.discard)
+        self._game_time.told(message.game_time, loaded=True)
+        self._slowly(self._loaded(message, undone), message)
 
     async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
         npcs = await self._cast.load(message.playthrough)
@@ -463,8 +573,8 @@ class Game:
     async def end(self) -> None:
         """Interrupt every turn and wait until what was heard of them is recorded."""
         self._unsubscribe()
-        for load in self._loads:
-            load.cancel()
+        for task in self._slow:
+            task.cancel()
         for turn in list(self._turns.values()):
             turn.interrupt()
             turn.heard.abandon(self._playing())

@@ -11,7 +11,15 @@ from typing import Any, Generic, Protocol, TypeVar
 import pluggy
 from pydantic import BaseModel, ConfigDict
 
-from rfsn_bridge.interfaces import Learner, LLMBackend, SafetyRule, Scorer, Services, SignalClassifier
+from rfsn_bridge.interfaces import (
+    Learner,
+    LLMBackend,
+    SafetyRule,
+    Scorer,
+    Services,
+    SignalClassifier,
+    WorldRules,
+)
 
 hookspec = pluggy.HookspecMarker("rfsn_bridge")
 hookimpl = pluggy.HookimplMarker("rfsn_bridge")
@@ -48,6 +56,11 @@ def register_tts_engines(register: RegisterEngine) -> None:
 @hookspec
 def register_signal_classifiers(register: Register[SignalClassifier]) -> None:
     """What the player's utterance means, chosen by `mind.classifier`."""
+
+
+@hookspec
+def register_world_rules(register: Register[WorldRules]) -> None:
+    """What things do to NPCs, and what they usually do about them; packs chosen by `mind.rules` (a list)."""
 
 
 @hookspec

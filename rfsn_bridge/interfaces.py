@@ -118,6 +118,14 @@ class SignalClassifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WorldRules:
+    """A pack of world rules: YAML, and the name that mistakes in it are told by (its file)."""
+
+    name: str
+    text: bytes
+
+
 class Scorer(Protocol):
     def score(self, context: ScoringContext, predictions: Sequence[Prediction]) -> Sequence[Score]:
         """One score for each prediction, in the same order."""

@@ -28,6 +28,7 @@ KINDS = {
     "llm": "register_llm_backends",
     "tts": "register_tts_engines",
     "classifier": "register_signal_classifiers",
+    "rules": "register_world_rules",
     "scorer": "register_scorers",
     "safety": "register_safety_rules",
     "learner": "register_learners",

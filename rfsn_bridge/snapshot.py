@@ -7,10 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rfsn_bridge.config import Config, explain
+from rfsn_bridge import yaml_file
+from rfsn_bridge.config import Config
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
-from rfsn_bridge.interfaces import LLMBackend, Services
+from rfsn_bridge.interfaces import LLMBackend, Services, WorldRules
 from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.mind.rule_files import load_rules
+from rfsn_bridge.mind.world_model import WorldModel
 from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.registry import Registration, Registry
 from rfsn_bridge.speech.queue import SpeechQueue
@@ -36,7 +39,7 @@ class Snapshot:
 
 def build(config: Config, registry: Registry, services: Services) -> Snapshot:
     """Build every part the config names; raises ConfigError or PluginError. Nothing heavy is loaded yet."""
-    llm, tts, mind = config.llm, config.tts, config.mind
+    llm, tts = config.llm, config.tts
     return Snapshot(
         revision=1,
         config=config,
@@ -46,13 +49,40 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
         voice=_voice(config, registry, services) if tts.engine != NO_VOICE else None,
         speech_queue=SpeechQueue(config.speech.max_queue_size),
         wave_files=_wave_files(config, services),
-        mind=Mind(
-            classifier=_mind_part(registry, "classifier", mind.classifier, config, services),
-            scorer=_mind_part(registry, "scorer", mind.scorer, config, services),
-            safety={name: _mind_part(registry, "safety", name, config, services) for name in mind.safety},
-            learner=_mind_part(registry, "learner", mind.learner, config, services),
-        ),
+        mind=build_mind(config, registry, services),
     )
+
+
+def build_mind(config: Config, registry: Registry, services: Services) -> Mind:
+    """The parts that decide; raises ConfigError or PluginError."""
+    mind = config.mind
+    packs = [_rules(registry, name, config, services) for name in mind.rules]
+    return Mind(
+        classifier=_mind_part(registry, "classifier", mind.classifier, config, services),
+        scorer=_mind_part(registry, "scorer", mind.scorer, config, services),
+        safety={name: _mind_part(registry, "safety", name, config, services) for name in mind.safety},
+        learner=_mind_part(registry, "learner", mind.learner, config, services),
+        world=WorldModel(load_rules(packs)),
+    )
+
+
+def _rules(registry: Registry, name: str, config: Config, services: Services) -> WorldRules:
+    """A pack that a plugin offers, or a YAML file."""
+    if not name.endswith((".yaml", ".yml")):
+        pack: WorldRules = _mind_part(registry, "rules", name, config, services)
+        return pack
+    return WorldRules(name, _file(config, name, "rules"))
+
+
+def _file(config: Config, name: str, key: str) -> bytes:
+    """A file that a setting names, from the folder of config.yaml."""
+    path = config.folder / Path(name).expanduser()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        line = config.line_of("mind", key)
+        message = f"mind.{key}: {path} cannot be read: {error.strerror}"
+        raise ConfigError(message, "correct the path", key=f"mind.{key}", line=line) from None
 
 
 def _wave_files(config: Config, services: Services) -> WaveFiles | None:
@@ -105,7 +135,7 @@ def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], co
     try:
         return part.options.model_validate(raw)
     except ValidationError as invalid:
-        raise explain(invalid, part.options, config.lines, "config.yaml", at) from None
+        raise yaml_file.explain(invalid, part.options, config.lines, "config.yaml", at) from None
 
 
 def _voice(config: Config, registry: Registry, services: Services) -> VoiceProcess:

@@ -14,6 +14,7 @@ from random import Random
 from typing import Protocol
 
 from rfsn_bridge.acting import added, choose_action, opened
+from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.domain import (
     ActionCall,
     AudioChunk,
@@ -37,7 +38,9 @@ from rfsn_bridge.domain import (
 from rfsn_bridge.errors import BridgeError, LLMError, VoiceError
 from rfsn_bridge.memory.heard import Heard, Hearing
 from rfsn_bridge.mind import game_actions
+from rfsn_bridge.mind.experience import Experience
 from rfsn_bridge.mind.prompt import build_prompt
+from rfsn_bridge.mind.rewards import Reaction
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
@@ -107,6 +110,17 @@ class Line:
     """Whom it can do it to: names for the model, and the ids behind them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mindset:
+    """How the NPC comes to a turn: how it stands now, what it has learned, where it learns of what comes next."""
+
+    standing: Callable[[], NpcState]
+    learned: Experience
+    aftermath: Aftermath
+    seed: str
+    """What its chance is drawn from, together with the number of the turn."""
+
+
 class RunningTurn:
     """A turn from its line to `turn_finished`, when `over` is set. `heard` gathers reports beyond that."""
 
@@ -162,10 +176,10 @@ class RunningTurn:
 
     # --- The story
 
-    async def run(self, state: NpcState, history: Sequence[Exchange], rng: Random) -> None:
+    async def run(self, mindset: Mindset, history: Sequence[Exchange]) -> None:
         """Produce the turn. Cancelling is the same as `interrupt`."""
         try:
-            decision = self._decide(state, history, rng)
+            decision = await self._decide(mindset, history)
             aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
             speech = asyncio.create_task(self._speak()) if aloud else None
             try:
@@ -198,14 +212,23 @@ class RunningTurn:
 
     # --- The mind
 
-    def _decide(self, state: NpcState, history: Sequence[Exchange], rng: Random) -> Decision:
-        mind, line = self.snapshot.mind, self.line
+    async def _decide(self, mindset: Mindset, history: Sequence[Exchange]) -> Decision:
+        mind, line, learned = self.snapshot.mind, self.line, mindset.learned
+        contradicted = False
         if line.by_player:
-            signals = mind.classify(line.text, SignalContext(state, tuple(history)))
+            context = SignalContext(mindset.standing(), tuple(history), learned.talk().last_action)
+            signals = await self._classify(context)
+            found = mindset.aftermath.next_line(line.text, signals, mind.world, line.npc.personality)
+            contradicted = Reaction.CONTRADICTION in found
         else:
             signals = {Signal.IGNORE: 1.0}
         self._mark("signal_ms")
-        decision = self.decision = mind.decide(line.npc, state, signals, rng)
+        talk = learned.talk(contradiction=contradicted)
+        seed = f"{mindset.seed}.{talk.turns}"
+        rng = Random(seed)  # noqa: S311  # a choice, not a secret
+        decision = mind.decide(line.npc, mindset.standing(), signals, rng, learned, talk, seed)
+        self.decision = decision
+        mindset.aftermath.decided(self.turn_id, decision, lambda: self.text)
         self._mark("decision_ms")
         self._send(
             DecisionMade(
@@ -223,6 +246,12 @@ class RunningTurn:
             )
         )
         return decision
+
+    async def _classify(self, context: SignalContext) -> Mapping[Signal, float]:
+        mind = self.snapshot.mind
+        if getattr(mind.classifier, "blocking", False):
+            return await asyncio.to_thread(mind.classify, self.line.text, context)
+        return mind.classify(self.line.text, context)
 
     # --- The words
 

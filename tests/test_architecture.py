@@ -25,6 +25,7 @@ ROOMS = (
     # tools without a view of the whole
     "paths",
     "loopback",
+    "yaml_file",
     "models",
     "sse",
     "http_stream",
@@ -39,7 +40,9 @@ ROOMS = (
     "config",
     "registry",
     "snapshot",
+    "game_time",
     "acting",
+    "aftermath",
     "turn",
     "cast",
     "repertoire",

@@ -227,16 +227,16 @@ async def test_a_seed_counts_for_an_npc_met_for_the_first_time(tmp_path: Path) -
     seed = {"mood": "sad", "affinity": 0.5, "trust": 0.8, "fear": 0.2}
     async with daemon_and_client(ScriptedLLM(["Hail."]), tmp_path) as (_, client):
         await client.meet("a", state=seed)
-        await client.say("a", "Mm.")
+        await client.say("a", "Farewell.")
         state = (await client.until("decision"))["state"]
         assert (state["mood"], state["affinity"], state["trust"]) == ("sad", 0.5, 0.8)
         await client.until("turn_recorded")
         await client.meet("a", state={"affinity": -1.0})
-        await client.say("a", "Mm.")
+        await client.say("a", "Farewell.")
         assert (await client.until("decision"))["state"]["affinity"] > 0.4
         await client.until("turn_recorded")
         await client.meet("a", state={"affinity": -1.0}, force=True)
-        await client.say("a", "Mm.")
+        await client.say("a", "Farewell.")
         assert (await client.until("decision"))["state"]["affinity"] == -1.0
 
 
@@ -245,7 +245,7 @@ async def test_a_forced_state_holds_even_if_it_comes_while_memory_is_read(tmp_pa
         for _ in range(10):
             await client.send(type="npc_update", npc_id="a", name="A", state={"affinity": 0.5})
             await client.send(type="npc_update", npc_id="a", name="A", state={"affinity": -0.9}, force=True)
-            await client.say("a", "Mm.")
+            await client.say("a", "Farewell.")
             assert (await client.until("decision"))["state"]["affinity"] < -0.8
             await client.ask(type="npc_gone", npc_ids=["a"])
 
@@ -283,7 +283,7 @@ async def test_memory_and_feelings_survive_a_restart(tmp_path: Path) -> None:
     llm = ScriptedLLM(["What now?"])
     async with daemon_and_client(llm, tmp_path) as (_, client):
         await client.meet("a", state={"affinity": 0.9})
-        await client.say("a", "Mm.")
+        await client.say("a", "Farewell.")
         state = (await client.until("decision"))["state"]
         assert state["affinity"] == left["affinity"] < 0
         await client.until("turn_recorded")
@@ -301,7 +301,7 @@ async def test_an_npc_that_comes_back_at_once_has_forgotten_nothing(tmp_path: Pa
         await client.send(type="speech_report", turn_id=first, seq=0, status="ended")
         await client.send(type="npc_gone", npc_ids=["a"])
         await client.send(type="npc_update", npc_id="a", name="A")
-        await client.say("a", "Mm.")
+        await client.say("a", "Farewell.")
         assert (await client.until("decision"))["state"]["affinity"] < 0
         llm.release(5)
         await client.until("text_finished")
@@ -389,7 +389,8 @@ async def test_every_npc_id_has_a_memory_of_its_own_inside_the_data_folder(tmp_p
                     await turn(client, npc_id, f"{round_} {npc_id!r}")
     for npc_id, request in zip(NAMES, llm.requests[len(NAMES) :], strict=True):
         assert talk(request) == [("user", f"0 {npc_id!r}"), ("assistant", "Mm.")]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    files = [path for path in tmp_path.rglob("*.jsonl") if path.is_file()]
+    assert {path.with_suffix(".learned") for path in files} == set(tmp_path.rglob("*.learned"))
     assert len(files) == len(NAMES) and all(data in path.parents for path in files)
     assert len({path.name.lower() for path in files}) == len(NAMES)
 

@@ -1,28 +1,58 @@
-"""From the player's words to a decision: signal, state, candidates, safety mask, prediction, score, choice."""
+"""From the player's words to a decision: signal, state, candidates, safety mask, prediction, score, choice, style.
+
+Values in, values out: what happened before comes in as the state and the NPC's experience, chance as `rng`. The
+decision carries a trace of everything it was made from; `explain` turns that into words.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from random import Random
 
 from rfsn_bridge.domain import (
     Action,
     Candidate,
+    Choice,
     Decision,
     Npc,
     NpcState,
+    Prediction,
     SafetyContext,
+    Score,
     ScoringContext,
     Sentence,
     Signal,
     SignalContext,
     Style,
+    Trace,
 )
 from rfsn_bridge.interfaces import Learner, SafetyRule, Scorer, SignalClassifier
-from rfsn_bridge.mind.state import apply_transition
-from rfsn_bridge.mind.world_model import predict, propose
+from rfsn_bridge.mind.experience import Experience
+from rfsn_bridge.mind.observations import Observations
+from rfsn_bridge.mind.style import STYLE_ARMS, Talk, action_features, style_features, style_priors
+from rfsn_bridge.mind.world_model import Heard, WorldModel
 
 _TOP = 4
+"""How many of the best actions the learner chooses among."""
+_WITHIN = 0.5
+"""An action whose score is further below the best is no choice, only a mistake."""
+_COMPARED = tuple(each.name for each in fields(NpcState) if each.name != "cooldowns")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The candidates of one line: what may be done, how good it is, what is denied and why."""
+
+    predictions: Mapping[Action, Prediction]
+    ranked: Sequence[Score]
+    """The best first."""
+    vetoes: Mapping[Action, tuple[str, str]]
+    """Each denied action with the rule that denied it first, and its reason."""
+
+    @property
+    def choices(self) -> Sequence[Score]:
+        """What the learner chooses among."""
+        return [each for each in self.ranked[:_TOP] if each.total >= self.ranked[0].total - _WITHIN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,60 +63,103 @@ class Mind:
     scorer: Scorer
     safety: Mapping[str, SafetyRule]
     learner: Learner
+    world: WorldModel = field(default_factory=WorldModel)
+    priors: Mapping[str, bytes] = field(default_factory=dict)
+    """What the population has learned: where a new NPC's policies begin."""
 
     def classify(self, text: str, context: SignalContext) -> Mapping[Signal, float]:
         return self.classifier.classify(text, context)
 
-    def decide(self, npc: Npc, state: NpcState, signals: Mapping[Signal, float], rng: Random) -> Decision:
-        """What `npc` does about the signals. `Decision.state` is its state after they were taken in."""
-        signal = max(signals, key=lambda each: signals[each])
-        state = apply_transition(state, signal)
-        actions = propose(signal, state)
-        vetoes, reasons = self._vetoes(actions, SafetyContext(npc, state))
-        # Should the rules deny everything, even fleeing, the NPC does nothing.
-        allowed = [action for action in actions if action not in vetoes] or [Action.IGNORE]
-        context = ScoringContext(npc, state, signals)
-        scored = self.scorer.score(context, [predict(state, action) for action in allowed])
-        if odd := next((score for score in scored if not math.isfinite(score.total)), None):
-            raise ValueError(f"the scorer gave {odd.action.value} {odd.total}")
-        ranked = sorted(scored, key=lambda score: -score.total)
-        top = ranked[:_TOP]
-        arms = [score.action.value for score in top]
-        policy = self.learner.policy([action.value for action in Action], ())
-        choice = policy.select((), arms, [score.total for score in top], rng)
+    def newcomer(self) -> Experience:
+        """The experience of an NPC that has none."""
+        experience = Experience.begin(self.learner, self.priors)
+        experience.observations = Observations()
+        return experience
+
+    def returning(self, saved: bytes) -> Experience:
+        """An experience as `dump` gave it; raises ValueError where it is damaged."""
+        return Experience.load(saved, self.learner, self.priors, Observations.load)
+
+    def decide(
+        self,
+        npc: Npc,
+        state: NpcState,
+        signals: Mapping[Signal, float],
+        rng: Random,
+        experience: Experience | None = None,
+        talk: Talk | None = None,
+        seed: str = "",
+    ) -> Decision:
+        """What `npc` does about the signals. `Decision.state` is its state after they were taken in.
+
+        `seed` is what `rng` was made of, for the trace.
+        """
+        experience = experience or self.newcomer()
+        talk = talk or experience.talk()
+        heard = self.world.hear(state, signals, talk.last_action, npc.personality)
+        signal, state_after = heard.signals[0][0], heard.state
+        weighed = self.weigh(npc, heard, experience.observations)
+
+        top = weighed.choices
+        x = action_features(npc, state_after, signals, talk)
+        choice = experience.action.select(x, [s.action.value for s in top], [s.total for s in top], rng)
         chosen = next(score for score in top if score.action.value == choice.arm)
-        rest = (1 - choice.probability) / max(1, len(top) - 1)
-        probability = {score.action: choice.probability if score is chosen else rest for score in top}
-        terms = sorted(chosen.contributions.items(), key=lambda term: -abs(term[1]))[:3]
-        why = ", ".join(f"{name} {value:+.2f}" for name, value in terms)
+
+        y = style_features(npc, state_after, signal, talk)
+        styles = style_priors(npc, state_after, chosen.action)
+        manner = experience.style.select(y, STYLE_ARMS, [styles[Style(arm)] for arm in STYLE_ARMS], rng)
+
+        heard_by = heard.signals[0][2]
         return Decision(
             signal=signal,
             action=chosen.action,
-            style=Style.NEUTRAL_BALANCED,
-            state=state,
-            candidates=(
-                *(Candidate(score.action, score.total, probability.get(score.action, 0.0)) for score in ranked),
-                *(Candidate(action, 0.0, 0.0, vetoes[action]) for action in actions if action in vetoes),
-            ),
-            reasons=(
-                f"heard {signal.value} ({signals[signal]:.0%})",
-                *reasons,
-                f"{chosen.action.value} scored {chosen.total:+.2f}: {why}",
+            style=Style(manner.arm),
+            state=state_after,
+            candidates=tuple(_candidates(weighed, choice, state_after)),
+            reasons=tuple(_reasons(signal, signals, weighed, chosen, choice)),
+            trace=Trace(
+                signals=dict(signals),
+                before=state,
+                rules=tuple([rule.id for rule in heard_by.rules]),
+                changes=changes(state, state_after),
+                action_choice=choice,
+                style_choice=manner,
+                action_features=x,
+                style_features=y,
+                last_action=talk.last_action,
+                personality=npc.personality,
+                seed=seed,
+                rules_revision=self.world.rules.revision,
             ),
         )
 
-    def _vetoes(self, actions: Sequence[Action], context: SafetyContext) -> tuple[dict[Action, str], list[str]]:
-        """Each denied action with the first rule that denied it, and the rules' reasons."""
-        vetoes: dict[Action, str] = {}
-        reasons = []
+    def weigh(self, npc: Npc, heard: Heard, observations: Observations | None = None) -> Weighed:
+        """Propose, deny, predict and score. What is denied is not even predicted, and cannot come back."""
+        state, traits = heard.state, npc.personality
+        usual = self.world.candidates(heard, traits)
+        vetoes = self._vetoes(tuple(usual), SafetyContext(npc, state))
+        # Should the rules deny everything, even fleeing, the NPC does nothing; that needs no leave.
+        allowed = [action for action in usual if action not in vetoes] or [Action.IGNORE]
+        predictions = {
+            action: self.world.predict(heard, action, usual[action], traits, observations) for action in allowed
+        }
+        signals = {signal: probability for signal, probability, _ in heard.signals}
+        scores = self.scorer.score(ScoringContext(npc, state, signals), list(predictions.values()))
+        if [score.action for score in scores] != allowed:
+            raise ValueError("the scorer did not score the actions it was given, each once and in their order")
+        if odd := next((score for score in scores if not math.isfinite(score.total)), None):
+            raise ValueError(f"the scorer gave {odd.action.value} {odd.total}")
+        return Weighed(predictions, sorted(scores, key=lambda score: -score.total), vetoes)
+
+    def _vetoes(self, actions: Sequence[Action], context: SafetyContext) -> dict[Action, tuple[str, str]]:
+        vetoes: dict[Action, tuple[str, str]] = {}
+        asked = frozenset(actions)
         for name, rule in self.safety.items():
-            verdict = rule.check(frozenset(actions), context)
-            denied = [action for action in actions if action in verdict.denied_actions]
-            if denied:
-                reasons.append(f"{name}: {verdict.reason}")
-            for action in denied:
-                vetoes.setdefault(action, name)
-        return vetoes, reasons
+            verdict = rule.check(asked, context)
+            for action in actions:
+                if action in verdict.denied_actions:
+                    vetoes.setdefault(action, (name, verdict.reason))
+        return vetoes
 
     def veto_sentence(self, sentence: Sentence, context: SafetyContext) -> str | None:
         """The rule that forbids this sentence and its reason, or None."""
@@ -95,3 +168,42 @@ class Mind:
             if verdict.deny_sentence:
                 return f"{name}: {verdict.reason}"
         return None
+
+
+def changes(before: NpcState, after: NpcState) -> dict[str, float | str | bool]:
+    """What differs between two states: numbers as differences, the rest as it is now."""
+    found: dict[str, float | str | bool] = {}
+    for name in _COMPARED:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            found[name] = round(new - old, 6) if type(new) is float else new
+    return found
+
+
+def _candidates(weighed: Weighed, choice: Choice, state: NpcState) -> Iterable[Candidate]:
+    for score in weighed.ranked:
+        prediction = weighed.predictions[score.action]
+        yield Candidate(
+            score.action,
+            score.total,
+            choice.probabilities.get(score.action.value, choice.probability * (score.action.value == choice.arm)),
+            contributions=score.contributions,
+            rules=prediction.rules,
+            changes=changes(state, prediction.state),
+        )
+    for action, (rule, reason) in weighed.vetoes.items():
+        yield Candidate(action, 0.0, 0.0, rule, reason)
+
+
+def _reasons(
+    signal: Signal, signals: Mapping[Signal, float], weighed: Weighed, chosen: Score, choice: Choice
+) -> Iterable[str]:
+    yield f"heard {signal.value} ({signals[signal]:.0%})"
+    yield from dict.fromkeys(f"{rule}: {reason}" for rule, reason in weighed.vetoes.values())
+    terms = sorted(chosen.contributions.items(), key=lambda term: -abs(term[1]))[:3]
+    why = ", ".join(f"{name} {value:+.2f}" for name, value in terms)
+    yield f"{chosen.action.value} scored {chosen.total:+.2f}: {why}"
+    best = weighed.ranked[0]
+    if chosen is not best:
+        how = f"chosen with a probability of {choice.probability:.0%}"
+        yield f"{best.action.value} scored more ({best.total:+.2f}), but {chosen.action.value} was {how}"

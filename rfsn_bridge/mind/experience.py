@@ -10,10 +10,11 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rfsn_bridge.domain import Action, Decision, Style
 from rfsn_bridge.interfaces import Learner, Policy
+from rfsn_bridge.mind.observations import Observations
 from rfsn_bridge.mind.rewards import Heard, Result, Reward, action_reward, style_reward
 from rfsn_bridge.mind.style import (
     ACTION_ARMS,
@@ -32,12 +33,6 @@ _VERSION = 1
 _TALLY_DECAY = 0.95
 _LEAN = 0.5
 """The part of the lines that must be of one manner to make a playstyle."""
-
-
-class Observations(Protocol):
-    """What an NPC has seen its actions lead to; kept here because it is its experience."""
-
-    def dump(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,54 @@
-"""How good an action's predicted outcome is: a weighted sum that can be read term by term."""
+"""How good an action is: a weighted sum of considerations, expected over what the player may have meant."""
 
 from collections.abc import Sequence
 
-from rfsn_bridge.domain import Action, Prediction, Score, ScoringContext
-from rfsn_bridge.mind.world_model import fit
-
-_HOSTILE = frozenset(
-    {Action.INSULT, Action.THREATEN, Action.ATTACK, Action.BETRAY, Action.REFUSE, Action.DISAGREE}
-)
-_QUEST = frozenset({Action.HELP, Action.ACCEPT, Action.AGREE})
+from rfsn_bridge.domain import Action, NpcState, Prediction, Score, ScoringContext
+from rfsn_bridge.mind.considerations import Consideration, load_considerations
+from rfsn_bridge.mind.rules import ALWAYS
 
 
 class UtilityScorer:
-    """The built-in scorer `utility`: fit to what was said, liking, fear, and the pull of an active quest."""
+    """The built-in scorer `utility`."""
+
+    def __init__(self, considerations: Sequence[Consideration] | None = None) -> None:
+        chosen = load_considerations() if considerations is None else considerations
+        self._by_action = {
+            action: (
+                [each for each in chosen if action in each.actions and not each.of_the_future],
+                [each for each in chosen if action in each.actions and each.of_the_future],
+            )
+            for action in Action
+        }
 
     def score(self, context: ScoringContext, predictions: Sequence[Prediction]) -> Sequence[Score]:
-        return [self._score(context, prediction) for prediction in predictions]
+        state, traits = context.state, context.npc.personality
+        holds: dict[str, bool] = {}
 
-    def _score(self, context: ScoringContext, prediction: Prediction) -> Score:
-        action, after = prediction.action, prediction.state
-        hostile = action in _HOSTILE
-        liking = context.state.affinity + (context.state.trust - 0.5)
-        terms = {
-            "fit": sum(p * fit(signal, action) for signal, p in context.signals.items()),
-            "affinity": 0.3 * after.affinity,
-            "trust": 0.2 * after.trust,
-            "liking": 0.4 * (-liking if hostile else liking),
-            "fear": 0.8 * after.fear * (1 if action is Action.FLEE else -1 if hostile else 0),
-            "quest": 0.2 if context.state.quest_active and action in _QUEST else 0.0,
-        }
-        contributions = {name: round(value, 6) for name, value in terms.items() if value}
-        return Score(action, round(sum(contributions.values()), 6), contributions)
+        def counts(each: Consideration) -> bool:
+            if each.condition is ALWAYS:
+                return True
+            known = holds.get(each.id)
+            if known is None:
+                known = holds[each.id] = each.condition.holds(state, traits)
+            return known
+
+        scores = []
+        for prediction in predictions:
+            present, future = self._by_action[prediction.action]
+            terms: dict[str, float] = {}
+            for each in present:
+                if counts(each):
+                    terms[each.id] = each.weight * each.curve(each.read(state, state, traits, prediction.usual))
+            outcomes: Sequence[tuple[float, NpcState]] = [
+                (outcome.probability, outcome.state) for outcome in prediction.outcomes
+            ] or [(1.0, prediction.state)]
+            for each in future:
+                if counts(each):
+                    read, curve = each.read, each.curve
+                    expected = 0.0
+                    for probability, after in outcomes:
+                        expected += probability * curve(read(state, after, traits, prediction.usual))
+                    terms[each.id] = each.weight * expected
+            contributions = {name: rounded for name, value in terms.items() if (rounded := round(value, 6))}
+            scores.append(Score(prediction.action, round(sum(contributions.values()), 6), contributions))
+        return scores

@@ -1,90 +1,244 @@
-"""How an NPC stands to the player, and the one place where that changes."""
+"""How an NPC stands to the player, and the one place where that changes.
 
-from dataclasses import replace
+Numbers keep their ranges, and the relationship agrees with affinity, by construction: an enemy's affinity is below
+0 and an ally's above. A relationship changes only once affinity is `_MARGIN` past the border of its tier, so that
+it does not flicker.
+"""
 
-from rfsn_bridge.domain import Action, Mood, NpcState, Relationship, Signal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-# Changes of affinity. HELP (the player asks for aid) changes nothing by itself.
-_BY_SIGNAL = {
-    Signal.GREET: 0.1,
-    Signal.INSULT: -0.2,
-    Signal.APOLOGIZE: 0.15,
-    Signal.THREATEN: -0.3,
-    Signal.COMPLIMENT: 0.15,
-    Signal.ATTACK: -0.5,
-    Signal.BETRAY: -0.6,
-}
-_BY_ACTION = {
-    Action.APOLOGIZE: 0.1,
-    Action.INSULT: -0.25,
-    Action.COMPLIMENT: 0.1,
-    Action.THREATEN: -0.3,
-    Action.HELP: 0.15,
-    Action.AGREE: 0.05,
-    Action.DISAGREE: -0.05,
-}
-_TRUST_BY_SIGNAL = {
-    Signal.INSULT: -0.1,
-    Signal.APOLOGIZE: 0.05,
-    Signal.THREATEN: -0.2,
-    Signal.COMPLIMENT: 0.05,
-    Signal.ATTACK: -0.4,
-    Signal.BETRAY: -0.6,
-}
-_FEAR_BY_SIGNAL = {Signal.THREATEN: 0.2, Signal.ATTACK: 0.3, Signal.APOLOGIZE: -0.1, Signal.COMPLIMENT: -0.05}
-_MOOD_BY_SIGNAL = {
-    Signal.INSULT: Mood.ANGRY,
-    Signal.THREATEN: Mood.ANGRY,
-    Signal.ATTACK: Mood.ANGRY,
-    Signal.BETRAY: Mood.ANGRY,
-    Signal.COMPLIMENT: Mood.HAPPY,
-    Signal.APOLOGIZE: Mood.NEUTRAL,
-}
+from rfsn_bridge.domain import Mood, NpcState, Personality, Relationship
+from rfsn_bridge.mind.events import Did, Event, Passed, Said, whole
+from rfsn_bridge.mind.rule_files import builtin_rules
+from rfsn_bridge.mind.rules import AVERAGE, INDIFFERENT, Effect, Rule, RuleSet
+
+_MARGIN = 0.05
+_BORDERS = (-0.6, -0.2, 0.2, 0.6)
 _TIERS = (
-    (-0.6, Relationship.ENEMY),
-    (-0.2, Relationship.RIVAL),
-    (0.2, Relationship.ACQUAINTANCE),
-    (0.6, Relationship.FRIEND),
+    Relationship.ENEMY,
+    Relationship.RIVAL,
+    Relationship.ACQUAINTANCE,
+    Relationship.FRIEND,
+    Relationship.ALLY,
 )
+_MIDDLE = 2
+_PLACE: Mapping[Relationship, int] = {
+    **{tier: index for index, tier in enumerate(_TIERS)},
+    Relationship.STRANGER: _MIDDLE,
+}
+
+_AFFINITY_STEP, _TRUST_STEP, _FEAR_STEP = 0.8, 0.8, 0.6
+"""How far one event can move a number, whatever the rules say together."""
+_SENTIMENT_KEPT = 0.5
+
+_MOOD_HALF_LIFE = 0.05
+"""In game days: 72 minutes of the game, about 4 of the player at Skyrim's pace."""
+_FEAR_HALF_LIFE = 0.1
+_SENTIMENT_HALF_LIFE = 0.5
+_FAINT = 0.1
+"""A mood weaker than this is over."""
+_GOOD = frozenset({Mood.HAPPY, Mood.FRIENDLY})
 
 
-def apply_transition(state: NpcState, event: Signal | Action) -> NpcState:
-    """The state after the player's signal or the NPC's action; ranges and tiers hold by construction."""
-    if isinstance(event, Signal):
-        affinity, trust = _BY_SIGNAL.get(event, 0.0), _TRUST_BY_SIGNAL.get(event, 0.0)
-        fear, mood = _FEAR_BY_SIGNAL.get(event, 0.0), _MOOD_BY_SIGNAL.get(event, state.mood)
-        if mood is Mood.ANGRY and state.fear + fear > 0.6:
-            mood = Mood.FEARFUL
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The state after an event, and the rules that made it."""
+
+    state: NpcState
+    rules: tuple[Rule, ...]
+
+
+def apply_transition(
+    state: NpcState, event: Event, rules: RuleSet | None = None, traits: Personality = AVERAGE
+) -> NpcState:
+    """The state after the player's signal, the NPC's action, a game event or the passing of time."""
+    return transition(state, event, rules or builtin_rules(), traits).state
+
+
+def transition(state: NpcState, event: Event, rules: RuleSet, traits: Personality = AVERAGE) -> Transition:
+    """As `apply_transition`, with the rules that fired."""
+    event = whole(event)
+    if isinstance(event, Passed):
+        return Transition(_rested(state, event.days), ())
+    fired = rules.fired(event, state, traits)
+    weight = event.weight if isinstance(event, Said) else 1.0
+    return Transition(_changed(state, fired, weight, traits, met=isinstance(event, Did)), fired)
+
+
+def settle(state: NpcState, *, met: bool = False) -> NpcState:
+    """Bring every number into its range and the relationship into agreement with affinity.
+
+    `met`: they have spoken with each other, so that a stranger is one no more.
+    """
+    affinity = _clamp(state.affinity, -1, 1)
+    strength = _clamp(state.mood_strength, 0, 1)
+    if state.mood is Mood.NEUTRAL or not strength:
+        mood, strength = Mood.NEUTRAL, 0.0
     else:
-        affinity, trust, fear, mood = _BY_ACTION.get(event, 0.0), 0.0, 0.0, state.mood
+        mood = state.mood
+    return NpcState(
+        mood,
+        affinity,
+        _tier(affinity, state.relationship, met=met),
+        _clamp(state.trust, 0, 1),
+        _clamp(state.fear, 0, 1),
+        _clamp(state.recent_sentiment, -1, 1),
+        state.combat_active,
+        state.quest_active,
+        strength,
+        state.cooldowns,
+    )
+
+
+def within_tier(affinity: float, relationship: Relationship) -> float:
+    """The affinity nearest to the given one that goes with a relationship."""
+    place = _PLACE[relationship]
+    low = _BORDERS[place - 1] if place else -1.0
+    high = _BORDERS[place] - 1e-6 if place < len(_BORDERS) else 1.0
+    return _clamp(affinity, low, high)
+
+
+def _changed(
+    state: NpcState, fired: tuple[Rule, ...], weight: float, traits: Personality, *, met: bool
+) -> NpcState:
+    if not (fired or met):
+        return state
+    affinity, trust, fear = state.affinity, state.trust, state.fear
+    felt = desirability = praise = threat = surprise = 0.0
+    combat, quest, mood = state.combat_active, state.quest_active, None
+    cooldowns = state.cooldowns
+    cooling = {name for name, _ in cooldowns} if cooldowns else ()
+    for rule in fired:
+        effect, share = rule.effect, weight
+        if rule.cooldown:
+            if rule.id in cooling:
+                share *= rule.repeat
+                cooldowns = tuple(each for each in cooldowns if each[0] != rule.id)
+            cooldowns = (*cooldowns, (rule.id, rule.cooldown))
+        if effect.affinity:
+            slope = traits.warmth if effect.affinity > 0 else traits.temper
+            affinity = _moved(affinity, effect.affinity * share * (0.75 + 0.5 * slope), "affinity", effect, -1.0)
+        if effect.trust:
+            trust = _moved(trust, effect.trust * share, "trust", effect, 0.0)
+        if effect.fear:
+            scale = 1.5 - traits.courage if effect.fear > 0 else 1.0
+            fear = _moved(fear, effect.fear * share * scale, "fear", effect, 0.0)
+        felt += effect.sentiment * share
+        if (appraisal := effect.appraisal) is not INDIFFERENT:
+            desirability += appraisal.desirability * share
+            praise += appraisal.praiseworthiness * share
+            threat += appraisal.threat * share
+            surprise += appraisal.surprise * share
+        if effect.combat is not None:
+            combat = effect.combat
+        if effect.quest is not None:
+            quest = effect.quest
+        mood = effect.mood or mood
+    felt += (desirability + praise) / 2
+    new_mood, strength = state.mood, state.mood_strength
+    if mood is not None:
+        new_mood, strength = mood, 1.0
+    elif desirability or praise or threat or surprise:
+        new_mood, strength = _mood(state, *_emotion(desirability, praise, threat, surprise, fear, traits))
+    return settle(
+        NpcState(
+            new_mood,
+            _step(_AFFINITY_STEP, state.affinity, affinity),
+            state.relationship,
+            _step(_TRUST_STEP, state.trust, trust),
+            _step(_FEAR_STEP, state.fear, fear),
+            _SENTIMENT_KEPT * state.recent_sentiment + felt if felt else state.recent_sentiment,
+            combat,
+            quest,
+            strength,
+            cooldowns,
+        ),
+        met=met,
+    )
+
+
+def _moved(value: float, change: float, name: str, effect: Effect, lowest: float) -> float:
+    """`value` after a change that stops at the rule's floor or ceiling, or does nothing beyond it."""
+    if change < 0:
+        return max(value + change, min(value, effect.floor.get(name, lowest)))
+    return min(value + change, max(value, effect.ceiling.get(name, 1.0)))
+
+
+def _step(step: float, before: float, after: float) -> float:
+    if -step <= after - before <= step:
+        return after
+    return before + step if after > before else before - step
+
+
+def _emotion(
+    good: float, praise: float, threat: float, surprise: float, fear: float, traits: Personality
+) -> tuple[Mood, float]:
+    """The emotion that an appraisal gives, and how strong it is, after OCC.
+
+    Desirable and praiseworthy is gratitude (friendly) or joy; undesirable and blameworthy anger, which in a
+    fearful or cowardly NPC is fear where there is a threat; undesirable alone is distress.
+    """
+    felt: dict[Mood, float] = {}
+    if good > 0:
+        felt[Mood.FRIENDLY if praise > good else Mood.HAPPY] = max(good, praise)
+    elif good < 0:
+        if praise < 0:
+            felt[Mood.ANGRY] = -(good + praise) / 2 * (0.5 + traits.temper)
+            if praise > good / 2:
+                felt[Mood.SAD] = -good
+        else:
+            felt[Mood.SAD] = -good
+    if threat > 0:
+        felt[Mood.FEARFUL] = threat * (1.5 - traits.courage) + fear / 2
+    if surprise > 0:
+        felt[Mood.SURPRISED] = surprise
+    mood = max(felt, key=lambda each: felt[each], default=Mood.NEUTRAL)
+    return mood, min(1.0, felt.get(mood, 0.0))
+
+
+def _mood(state: NpcState, mood: Mood, strength: float) -> tuple[Mood, float]:
+    """What becomes of the present mood under a new emotion: it deepens, is calmed, or gives way."""
+    if strength < _FAINT:
+        return state.mood, state.mood_strength
+    if mood is state.mood:
+        return mood, min(1.0, max(strength, state.mood_strength) + 0.25 * min(strength, state.mood_strength))
+    left = state.mood_strength - strength
+    opposed = (mood in _GOOD) != (state.mood in _GOOD)
+    if state.mood is not Mood.NEUTRAL and opposed and left >= _FAINT:
+        return state.mood, left
+    if opposed and mood in _GOOD and state.mood is not Mood.NEUTRAL:
+        return Mood.NEUTRAL, 0.0  # appeased, not cheered up
+    return mood, strength
+
+
+def _rested(state: NpcState, days: float) -> NpcState:
+    """The state after `days` in which nothing happened."""
+    if days <= 0:
+        return state
+    strength = state.mood_strength * 0.5 ** (days / _MOOD_HALF_LIFE)
+    fear = state.fear if state.combat_active else state.fear * 0.5 ** (days / _FEAR_HALF_LIFE)
     return settle(
         replace(
             state,
-            affinity=state.affinity + affinity,
-            trust=state.trust + trust,
-            fear=state.fear + fear,
-            mood=mood,
-            recent_sentiment=0.5 * state.recent_sentiment + affinity,
+            mood_strength=strength if strength >= _FAINT else 0.0,
+            fear=fear,
+            recent_sentiment=state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
+            cooldowns=tuple((name, left - days) for name, left in state.cooldowns if left > days),
         )
     )
 
 
-def settle(state: NpcState) -> NpcState:
-    """Bring every number into its range and the relationship into agreement with affinity."""
-    affinity = _clamp(state.affinity, -1, 1)
-    return replace(
-        state,
-        affinity=affinity,
-        trust=_clamp(state.trust, 0, 1),
-        fear=_clamp(state.fear, 0, 1),
-        recent_sentiment=_clamp(state.recent_sentiment, -1, 1),
-        relationship=_tier(affinity),
-    )
-
-
-def _tier(affinity: float) -> Relationship:
-    return next((tier for below, tier in _TIERS if affinity < below), Relationship.ALLY)
+def _tier(affinity: float, before: Relationship, *, met: bool) -> Relationship:
+    place = _PLACE[before]
+    while place < len(_BORDERS) and affinity >= _BORDERS[place] + _MARGIN:
+        place += 1
+    while place > 0 and affinity < _BORDERS[place - 1] - _MARGIN:
+        place -= 1
+    if place == _MIDDLE and before is Relationship.STRANGER and not met:
+        return before
+    return _TIERS[place]
 
 
 def _clamp(value: float, low: float, high: float) -> float:
-    return round(min(high, max(low, value)), 6)
+    return round(low if value < low else high if value > high else value, 6)

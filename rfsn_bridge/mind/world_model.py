@@ -1,46 +1,118 @@
-"""Which actions are worth considering, and the state each is expected to lead to."""
+"""What an NPC may do about the player's line, and the state that each action is expected to lead to.
+
+Predictions come from the same transitions that the turn will make. What was observed after such an answer before
+(`observations`) moves them by a bounded step.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from rfsn_bridge.domain import Action, NpcState, Prediction, Signal
-from rfsn_bridge.mind.state import apply_transition
+from rfsn_bridge.domain import Action, Decision, NpcState, Outcome, Personality, Prediction, Signal
+from rfsn_bridge.mind.events import Did, Said
+from rfsn_bridge.mind.observations import Observations
+from rfsn_bridge.mind.rule_files import builtin_rules
+from rfsn_bridge.mind.rules import AVERAGE, RuleSet
+from rfsn_bridge.mind.state import Transition, transition
 
-_ANSWERS: Mapping[Signal, tuple[Action, ...]] = {
-    Signal.GREET: (Action.GREET, Action.INQUIRE, Action.IGNORE),
-    Signal.FAREWELL: (Action.FAREWELL, Action.IGNORE),
-    Signal.AGREE: (Action.AGREE, Action.EXPLAIN, Action.INQUIRE),
-    Signal.DISAGREE: (Action.EXPLAIN, Action.DISAGREE, Action.INQUIRE),
-    Signal.APOLOGIZE: (Action.ACCEPT, Action.REFUSE, Action.INQUIRE),
-    Signal.INSULT: (Action.DISAGREE, Action.INSULT, Action.THREATEN, Action.IGNORE),
-    Signal.COMPLIMENT: (Action.COMPLIMENT, Action.AGREE, Action.INQUIRE),
-    Signal.THREATEN: (Action.DEFEND, Action.THREATEN, Action.APOLOGIZE, Action.FLEE),
-    Signal.REQUEST: (Action.HELP, Action.OFFER, Action.ACCEPT, Action.INQUIRE, Action.REFUSE),
-    Signal.OFFER: (Action.ACCEPT, Action.REFUSE, Action.INQUIRE),
-    Signal.REFUSE: (Action.INQUIRE, Action.DISAGREE, Action.EXPLAIN),
-    Signal.ACCEPT: (Action.AGREE, Action.EXPLAIN, Action.COMPLIMENT),
-    Signal.ATTACK: (Action.DEFEND, Action.ATTACK, Action.FLEE),
-    Signal.FLEE: (Action.INQUIRE, Action.FAREWELL, Action.THREATEN),
-    Signal.HELP: (Action.HELP, Action.OFFER, Action.INQUIRE, Action.REFUSE),
-    Signal.BETRAY: (Action.THREATEN, Action.INSULT, Action.FAREWELL, Action.ATTACK),
-    Signal.IGNORE: (Action.INQUIRE, Action.EXPLAIN, Action.GREET),
-    Signal.QUESTION: (Action.EXPLAIN, Action.HELP, Action.INQUIRE, Action.REFUSE),
-    Signal.COMMAND: (Action.ACCEPT, Action.REFUSE, Action.INQUIRE),
-}
-# Open to an NPC whatever was said; without IGNORE and FLEE a rule could leave it nothing to do.
-_ALWAYS = (Action.INQUIRE, Action.IGNORE, Action.FLEE)
+FEWEST, MOST = 5, 9
+"""How many candidates there are."""
+_ALWAYS = (Action.IGNORE, Action.FLEE)
+"""Whatever the safety rules deny, one of these is left."""
+_FILLING = (Action.INQUIRE, Action.EXPLAIN, Action.AGREE)
+_LIKELY, _SIGNALS = 0.1, 3
+"""Signals less likely than this, or beyond this many, do not count: their lines are read as the likelier ones."""
 
 
-def propose(signal: Signal, state: NpcState) -> tuple[Action, ...]:
-    """Candidate actions, the most usual answer first; never empty, never twice the same."""
-    return tuple(dict.fromkeys((*_ANSWERS[signal], *_ALWAYS)))
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The player's line taken in: one state for each signal that it may have been, the likeliest first."""
+
+    signals: tuple[tuple[Signal, float, Transition], ...]
+
+    @property
+    def state(self) -> NpcState:
+        return self.signals[0][2].state
 
 
-def fit(signal: Signal, action: Action) -> float:
-    """How usual an action is as an answer to a signal, in [0, 1]."""
-    answers = _ANSWERS[signal]
-    return 1 - answers.index(action) / len(answers) if action in answers else 0.0
+def said(decision: Decision) -> Said:
+    """The player's line as the state of a decision took it in."""
+    trace = decision.trace
+    if trace is None:
+        return Said(decision.signal)
+    return Said(decision.signal, trace.last_action, _weight(trace.signals[decision.signal]))
 
 
-def predict(state: NpcState, action: Action) -> Prediction:
-    """The state an action leads to, by the same transitions that the turn will apply."""
-    return Prediction(action, apply_transition(state, action))
+def _weight(probability: float) -> float:
+    """How much of a line counts: all of it from a probability of one half on."""
+    return min(1.0, 2 * probability)
+
+
+class WorldModel:
+    """Rules at work."""
+
+    def __init__(self, rules: RuleSet | None = None) -> None:
+        self.rules = rules or builtin_rules()
+
+    def hear(
+        self,
+        state: NpcState,
+        signals: Mapping[Signal, float],
+        after: Action | None = None,
+        traits: Personality = AVERAGE,
+    ) -> Heard:
+        """Take in a line. The state follows the likeliest signal, in full from a probability of one half on."""
+        ranked = sorted(signals.items(), key=lambda item: -item[1])[:_SIGNALS]
+        counted = [(signal, p) for signal, p in ranked if p >= _LIKELY] or ranked[:1]
+        total = sum(p for _, p in counted) or 1.0
+        weight = _weight(counted[0][1])
+        return Heard(
+            tuple(
+                [
+                    (signal, p / total, transition(state, Said(signal, after, weight), self.rules, traits))
+                    for signal, p in counted
+                ]
+            )
+        )
+
+    def candidates(self, heard: Heard, traits: Personality = AVERAGE) -> dict[Action, float]:
+        """Five to nine actions, the most usual first, each with how usual it is in [0, 1]."""
+        usual: dict[Action, float] = {}
+        for signal, probability, after in heard.signals:
+            best: dict[Action, float] = {}
+            for proposal in self.rules.proposed(signal):
+                if proposal.condition.holds(after.state, traits):
+                    for action, how in proposal.usual.items():
+                        if how > best.get(action, 0.0):
+                            best[action] = how
+            for action, how in best.items():
+                usual[action] = usual.get(action, 0.0) + probability * how
+        ranked = sorted(usual, key=lambda each: -usual[each])
+        chosen = [action for action in ranked if action not in _ALWAYS][: MOST - len(_ALWAYS)]
+        for action in _FILLING:
+            if len(chosen) < FEWEST - len(_ALWAYS) and action not in chosen:
+                chosen.append(action)
+        return {action: min(1.0, usual.get(action, 0.0)) for action in (*chosen, *_ALWAYS)}
+
+    def predict(
+        self,
+        heard: Heard,
+        action: Action,
+        usual: float = 0.0,
+        traits: Personality = AVERAGE,
+        observations: Observations | None = None,
+    ) -> Prediction:
+        """What `action` leads to under each signal that the line may have been."""
+        outcomes = []
+        fired: list[str] = []
+        for index, (signal, probability, after) in enumerate(heard.signals):
+            done = transition(after.state, Did(action, signal), self.rules, traits)
+            state = done.state
+            if index == 0:
+                fired = [rule.id for rule in done.rules]
+                if observations is not None and (
+                    learned := observations.refine(after.state, action, signal, state)
+                ):
+                    state = learned
+                    fired.append("observed")
+            outcomes.append(Outcome(signal, probability, state))
+        return Prediction(action, outcomes[0].state, tuple(outcomes), tuple(fired), usual)

@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from rfsn_bridge.domain import Action, Happening, Mood, NoticeLevel, NpcState, Relationship, Signal, Style, TurnStatus
+from rfsn_bridge.domain import (
+    Action,
+    Happening,
+    Mood,
+    NoticeLevel,
+    NpcState,
+    Relationship,
+    Signal,
+    Style,
+    TurnStatus,
+)
 
 PROTOCOL = "1.0"
 """The version that `hello` names; a client names its major part in `identify`."""
@@ -115,6 +125,15 @@ class NpcSeed(Part):
     relationship: Relationship | None = None
 
 
+class Traits(Part):
+    """What an NPC is like; 0.5 is like most people. What is left out is guessed from words of the bio."""
+
+    courage: Unit | None = None
+    warmth: Unit | None = None
+    temper: Unit | None = None
+    curiosity: Unit | None = None
+
+
 class Conditions(Part):
     """Facts of the game that the mind heeds; others may be sent and are ignored until something needs them."""
 
@@ -145,6 +164,7 @@ class NpcUpdate(FromClient):
     voice: Short | None = Field(default=None, description="A voice of the speech engine, by name.")
     bio: Annotated[str, Field(max_length=8000)] | None = None
     examples: Annotated[list[Example], Field(max_length=8)] | None = None
+    personality: Traits | None = None
     state: NpcSeed | None = None
     force: bool = Field(default=False, description="Let `state` override what the daemon remembers.")
     conditions: Conditions | None = None
@@ -328,6 +348,28 @@ class Interrupt(FromClient):
     reason: Short | None = None
 
 
+class Feedback(FromClient):
+    """What the player thought of a turn; the NPC learns from it, once for each turn."""
+
+    type: Literal["feedback"] = "feedback"
+    turn_id: Annotated[str, Field(min_length=1, max_length=64)]
+    reward: Annotated[float, Field(ge=-1, le=1)]
+
+
+class Explain(FromClient):
+    """Why an NPC did what it did in a turn: answered in words, with all that the decision was made from."""
+
+    type: Literal["explain"] = "explain"
+    turn_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class LearningReset(FromClient):
+    """Forget what an NPC has learned of how to answer this player; what it remembers and feels stays."""
+
+    type: Literal["learning_reset"] = "learning_reset"
+    npc_id: NpcId
+
+
 class Tune(FromClient):
     """Change settings until the next restart."""
 
@@ -379,6 +421,9 @@ ClientMessage = (
     | SpeechReport
     | ActionResult
     | Interrupt
+    | Feedback
+    | Explain
+    | LearningReset
     | Tune
     | Subscribe
     | Unsubscribe

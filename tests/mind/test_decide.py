@@ -27,7 +27,7 @@ from rfsn_bridge.mind.safety import FleeWhenTerrified, NoFavoursWithoutTrust
 from rfsn_bridge.mind.scorer import UtilityScorer
 from rfsn_bridge.mind.signals import RuleClassifier
 from rfsn_bridge.mind.state import apply_transition, settle
-from rfsn_bridge.mind.world_model import fit, predict, propose
+from rfsn_bridge.mind.world_model import WorldModel
 
 NPC = Npc("a", "A")
 RULES = {"flee": FleeWhenTerrified(), "favours": NoFavoursWithoutTrust()}
@@ -76,7 +76,7 @@ def test_two_thousand_random_states_each_lead_to_an_allowed_action() -> None:
         by_action = {candidate.action: candidate for candidate in decision.candidates}
         assert len(by_action) == len(decision.candidates) <= 9
         assert by_action[decision.action].vetoed_by is None
-        assert decision.style is Style.NEUTRAL_BALANCED and decision.reasons
+        assert decision.style in Style and decision.reasons
         assert math.isclose(sum(candidate.probability for candidate in decision.candidates), 1)
         if decision.state.combat_active and decision.state.fear > 0.7:
             assert decision.action is Action.FLEE
@@ -124,7 +124,9 @@ def test_a_rule_may_veto_a_sentence_and_is_named() -> None:
 @given(states, st.sampled_from(Signal), st.sampled_from(Signal))
 def test_what_contributes_to_a_score_sums_to_it(state: NpcState, first: Signal, second: Signal) -> None:
     context = ScoringContext(NPC, state, {first: 0.85, second: 0.15} if first != second else {first: 1.0})
-    predictions = [predict(state, action) for action in Action]
+    world = WorldModel()
+    heard = world.hear(state, context.signals)
+    predictions = [world.predict(heard, action, 0.5) for action in Action]
     scores = UtilityScorer().score(context, predictions)
     assert [score.action for score in scores] == list(Action)
     for score in scores:
@@ -155,14 +157,6 @@ def test_a_state_stays_in_its_ranges_whatever_happens(state: NpcState, events: l
         assert not (state.relationship is Relationship.ALLY and state.affinity < 0)
 
 
-@pytest.mark.parametrize(
-    ("affinity", "tier"),
-    [(-1, "enemy"), (-0.61, "enemy"), (-0.6, "rival"), (-0.2, "acquaintance"), (0.2, "friend"), (0.6, "ally")],
-)
-def test_the_relationship_follows_affinity_in_tiers(affinity: float, tier: str) -> None:
-    assert settle(NpcState(affinity=affinity)).relationship == tier
-
-
 def test_asking_for_help_changes_nothing_by_itself() -> None:
     before = settle(NpcState(affinity=0.3))
     after = apply_transition(before, Signal.HELP)
@@ -172,13 +166,12 @@ def test_asking_for_help_changes_nothing_by_itself() -> None:
 # --- Candidates
 
 
-@given(st.sampled_from(Signal), states)
-def test_there_is_always_something_to_do_and_never_twice(signal: Signal, state: NpcState) -> None:
-    actions = propose(signal, state)
-    assert 4 <= len(actions) == len(set(actions)) <= 9
-    assert {Action.INQUIRE, Action.IGNORE, Action.FLEE} <= set(actions)
-
-
-@given(st.sampled_from(Signal), st.sampled_from(Action))
-def test_fit_lies_between_none_and_the_most_usual_answer(signal: Signal, action: Action) -> None:
-    assert 0 <= fit(signal, action) <= 1
+@given(st.sampled_from(Signal), st.sampled_from(Signal), states)
+def test_there_are_five_to_nine_candidates_and_always_a_way_out(
+    first: Signal, second: Signal, state: NpcState
+) -> None:
+    world = WorldModel()
+    usual = world.candidates(world.hear(settle(state), {first: 0.6, second: 0.4} if first != second else {first: 1}))
+    assert 5 <= len(usual) <= 9
+    assert {Action.IGNORE, Action.FLEE} <= set(usual)
+    assert all(0 <= how <= 1 for how in usual.values())

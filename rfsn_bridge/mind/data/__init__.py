@@ -1,0 +1,1 @@
+"""What the mind is made of, as data."""

@@ -1,0 +1,79 @@
+"""`rfsn-bridge explain`: why an NPC did what it did."""
+
+import argparse
+import asyncio
+import json
+from dataclasses import asdict
+
+import httpx
+
+from rfsn_bridge import paths, registry
+from rfsn_bridge.cli import settings
+from rfsn_bridge.domain import Npc, Timeouts, Turn
+from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.interfaces import Services
+from rfsn_bridge.memory.store import Store
+from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.mind.explain import in_words, smallest_flips
+from rfsn_bridge.models import catalogue
+from rfsn_bridge.snapshot import build_mind
+
+
+def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    explain = subparsers.add_parser(
+        "explain",
+        help="why did the NPC say that?",
+        description="Show what a turn was decided from: how the line was heard, the rules it fired, every action "
+        "that was considered with its score, vetoes and odds, and the smallest change that would have made the NPC "
+        "do something else. Without TURN, the last turn that was recorded.",
+        epilog="Example: rfsn-bridge explain",
+    )
+    explain.add_argument("turn", nargs="?", metavar="TURN", help="a turn's id (turn_id of its messages)")
+    explain.add_argument("--json", action="store_true", help="print everything as JSON")
+    settings.add_options(explain)
+    explain.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    mind = load_mind(args)
+    turn = asyncio.run(_turn(args))
+    if turn.decision is None:
+        raise BridgeError(f"nothing was decided in turn {turn.turn_id}", "name another turn")
+    flips = smallest_flips(mind, Npc(turn.npc_id, turn.npc_name), turn.decision)
+    if args.json:
+        found = {"turn_id": turn.turn_id, "decision": asdict(turn.decision), "flips": [asdict(f) for f in flips]}
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return 0
+    print(f"Turn {turn.turn_id}\n\n{in_words(turn.decision, turn.npc_name, turn.player_text, flips)}")
+    trace = turn.decision.trace
+    if trace and trace.rules_revision != mind.world.rules.revision:
+        print("\nThe world rules have changed since; what would have changed its mind is by today's.")
+    return 0
+
+
+def load_mind(args: argparse.Namespace) -> Mind:
+    """The mind that config.yaml asks for, without a daemon around it."""
+    config, folder = settings.load(args)
+    data = paths.data_folder(args.data)
+    plugins = registry.discover(folder / config.plugins.folder, config.plugins.disabled)
+    services = Services(
+        http=httpx.AsyncClient(),  # no connection is made before one is needed
+        timeouts=Timeouts(),
+        data=data,
+        find_model=lambda name: catalogue.find(name, data),
+        notice=lambda *args, **kwargs: None,
+    )
+    return build_mind(config, plugins, services)
+
+
+async def _turn(args: argparse.Namespace) -> Turn:
+    store = Store(paths.data_folder(args.data) / "memory")
+    try:
+        turn = await (store.find(args.turn) if args.turn else store.latest())
+    finally:
+        await store.aclose()
+    if turn is not None:
+        return turn
+    if args.turn:
+        raise BridgeError(f"there is no turn {args.turn!r} in {paths.data_folder(args.data)}", "see --data")
+    raise BridgeError(f"no turn is recorded in {paths.data_folder(args.data)} yet", "talk to an NPC first")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rfsn_bridge.domain import Decision, Deed, Personality, Signal
 from rfsn_bridge.mind.events import Did, Said
-from rfsn_bridge.mind.experience import MAX_PENDING, Experience
+from rfsn_bridge.mind.experience import MAX_PENDING, Credit, Experience
 from rfsn_bridge.mind.rewards import Heard, Reaction, Result, reactions
 from rfsn_bridge.mind.state import transition
 from rfsn_bridge.mind.world_model import WorldModel
@@ -31,11 +31,20 @@ class _Turn:
 
 
 class Aftermath:
-    """Of one NPC; holds what its experience still holds. `clock` counts playing time in seconds."""
+    """Of one NPC; holds what its experience still holds. `clock` counts playing time in seconds.
 
-    def __init__(self, experience: Experience, clock: Callable[[], float]) -> None:
+    `settled` is told what each turn was worth, as soon as it is known; None: nothing that could be learned from.
+    """
+
+    def __init__(
+        self,
+        experience: Experience,
+        clock: Callable[[], float],
+        settled: Callable[[str, Credit | None], None] = lambda turn_id, credit: None,
+    ) -> None:
         self._experience = experience
         self._clock = clock
+        self._settled = settled
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
 
     def decided(self, turn_id: str, decision: Decision, said: Callable[[], str]) -> None:
@@ -73,7 +82,7 @@ class Aftermath:
         """The player's verdict on a turn; False if the turn is too old to learn from, or had one before."""
         turn = self._turns.get(turn_id)
         if turn is None:
-            return self._experience.credit(turn_id, Result(Heard.NOTHING, feedback=reward)) is not None
+            return self._learn(turn_id, Result(Heard.NOTHING, feedback=reward))
         if turn.feedback is not None:
             return False
         turn.feedback = reward
@@ -84,18 +93,25 @@ class Aftermath:
         self._turns.pop(turn_id, None)
         self._experience.forget(turn_id)
 
-    def over(self) -> None:
-        """Nobody will say anything any more: credit what is known."""
-        for turn_id, turn in list(self._turns.items()):
+    def over(self) -> bool:
+        """Nobody will say anything any more: credit what is known; False if there was nothing left to credit."""
+        waiting = [(turn_id, turn) for turn_id, turn in self._turns.items() if turn.heard is not None]
+        for turn_id, turn in waiting:
             turn.reactions = turn.reactions or frozenset()
             self._credit(turn_id, turn)
+        return bool(waiting)
 
     def _credit(self, turn_id: str, turn: _Turn) -> None:
         if turn.heard is None or turn.reactions is None:
             return
         del self._turns[turn_id]
         result = Result(turn.heard, turn.deeds, turn.reactions, turn.feedback)
-        self._experience.credit(turn_id, result)
+        self._learn(turn_id, result)
+
+    def _learn(self, turn_id: str, result: Result) -> bool:
+        credit = self._experience.credit(turn_id, result)
+        self._settled(turn_id, credit)
+        return credit is not None
 
     def _observe(
         self, decision: Decision, signals: Mapping[Signal, float], world: WorldModel, traits: Personality

@@ -102,23 +102,33 @@ class Member:
 
 
 class Cast:
-    """Follows `npc_update` and `npc_gone`. `warn` tells the player what could not be read."""
+    """Follows `npc_update` and `npc_gone`.
+
+    `playing` is the time played in seconds, `now` the game's in days; `warn` tells the player of what could
+    not be read.
+    """
 
     def __init__(
         self,
         playthrough: str,
         store: Store,
         mind: Callable[[], Mind],
-        clock: Callable[[], float],
+        playing: Callable[[], float],
+        now: Callable[[], float],
         warn: Callable[[BridgeError], None],
     ) -> None:
         self._playthrough = playthrough
         self._store = store
         self._mind = mind
-        self._clock = clock
+        self._playing = playing
+        self._now = now
         self._warn = warn
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(self._members.values())
 
     def get(self, npc_id: str) -> Member:
         """Raises ProtocolError (`unknown_npc`)."""
@@ -136,7 +146,7 @@ class Cast:
         member = self._members.get(message.npc_id) or self._leaving.pop(message.npc_id, None)
         if member is None:
             npc = Npc(npc_id=message.npc_id, **given)
-            member = Member(npc, NpcState(), deque(maxlen=recent_turns), seed=message.state)
+            member = Member(npc, NpcState(), deque(maxlen=recent_turns), seed=message.state, at=self._now())
             member.memory = asyncio.create_task(self._remember(member, force=message.force))
         else:
             member.npc = replace(member.npc, **given)
@@ -152,8 +162,8 @@ class Cast:
             if message.conditions.in_scene is not None:
                 member.in_scene = message.conditions.in_scene
 
-    def happened(self, event: GameEvent, now: float) -> None:
-        """Let those concerned know at `now` (game days); an event that names them also changes them."""
+    def happened(self, event: GameEvent) -> None:
+        """Let those concerned know; an event that names them also changes them."""
         data = event.data or {}
         done_by = data.get("by", data.get("aggressor"))
         # A hit is anybody's where the game does not say; help and gifts are the player's.
@@ -163,7 +173,7 @@ class Cast:
             if event.text:
                 member.news.append(event.text)
             if event.npc_ids is not None and data.get("target") in (None, member.npc.npc_id):
-                member.rest(now)
+                member.rest(self._now())
                 traits, what = member.npc.personality, Happened(event.kind, by_player)
                 member.change(partial(apply_transition, event=what, rules=rules, traits=traits))
 
@@ -185,6 +195,7 @@ class Cast:
                 seed=old.seed,
                 in_scene=old.in_scene,
                 traits=old.traits,
+                at=self._now(),
             )
             member.memory = asyncio.create_task(self._remember(member))
             self._members[npc_id] = member
@@ -197,17 +208,20 @@ class Cast:
         """Name and id of those that are known."""
         return [(member.npc.name, npc_id) for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
-    def leave(self, npc_id: str) -> None:
-        """Forget an NPC as soon as its last turn is recorded; it may come back before."""
+    def leave(self, npc_id: str) -> Member | None:
+        """Forget an NPC as soon as its last turn is recorded; it may come back before. None if it was not known."""
         member = self._members.pop(npc_id, None)
         if member and member.unrecorded:
             self._leaving[npc_id] = member
+        return member
 
-    def settle(self, member: Member, turn_id: str) -> None:
-        """A turn is over for good; nothing holds an NPC that has left any longer than its last."""
+    def settle(self, member: Member, turn_id: str) -> bool:
+        """A turn is over for good; whether it was the last of an NPC that has left, and is now forgotten."""
         member.unrecorded.pop(turn_id, None)
-        if not member.unrecorded and self._leaving.get(member.npc.npc_id) is member:
-            del self._leaving[member.npc.npc_id]
+        if member.unrecorded or self._leaving.get(member.npc.npc_id) is not member:
+            return False
+        del self._leaving[member.npc.npc_id]
+        return True
 
     async def _remember(self, member: Member, *, force: bool = False) -> None:
         """Bring back what is on disk of an NPC; the game's `state` counts where nothing is."""
@@ -218,9 +232,9 @@ class Cast:
             self._warn(error)
             history, state = [], None
         member.learned = await self._learned(member.npc.npc_id)
-        member.aftermath = Aftermath(member.learned, self._clock)
+        member.aftermath = Aftermath(member.learned, self._playing)
         member.history.extendleft(reversed(history))
-        met = member.state if state is None else state
+        met = NpcState() if state is None else state
         if member.seed and (force or state is None):
             met = _seeded(met, member.seed)
         for how in member.meanwhile:

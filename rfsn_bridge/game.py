@@ -119,7 +119,12 @@ class Game:
         self._playing = PlayingTime(clock)
         self._game_time = GameTime(self._playing)
         self._cast = Cast(
-            self.playthrough, bridge.store, lambda: bridge.snapshot.mind, self._playing, self._warn_of_memory
+            self.playthrough,
+            bridge.store,
+            lambda: bridge.snapshot.mind,
+            self._playing,
+            self._game_time,
+            self._warn_of_memory,
         )
         self._repertoire = Repertoire()
         self._deeds = Deeds()
@@ -176,7 +181,7 @@ class Game:
                 self._done(message)
             case GameEvent():
                 self._game_time.told(message.game_time)
-                self._cast.happened(message, self._game_time())
+                self._cast.happened(message)
                 if message.kind == "death":
                     for npc_id in message.npc_ids or ():
                         self._interrupt_npc(npc_id)
@@ -206,7 +211,8 @@ class Game:
             case NpcGone():
                 for npc_id in message.npc_ids:
                     self._interrupt_npc(npc_id)
-                    self._cast.leave(npc_id)
+                    if (member := self._cast.leave(npc_id)) and not member.unrecorded:
+                        self._slowly(self._part(member), message)
                 self._done(message)
             case PlayerLine() | NpcPrompt():
                 self._start_turn(message)
@@ -331,11 +337,13 @@ class Game:
             self._forgotten.discard(turn.turn_id)
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
-            self._cast.settle(member, turn.turn_id)
+            left = self._cast.settle(member, turn.turn_id)
             del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
             self._past[turn.turn_id] = _Past(member, turn.line.text, turn.decision)
             if len(self._past) > _PAST_TURNS:
                 self._past.popitem(last=False)
+            if left:
+                await self._part(member)
 
     async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:
@@ -395,8 +403,6 @@ class Game:
         )
         try:
             await self._bridge.store.record(record)
-            if member.learned:
-                await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
         except BridgeError as error:
             log.error("a turn was not stored: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
@@ -410,8 +416,23 @@ class Game:
                 state=StateView.of(record.state),
             )
         )
+        await self._keep(member)
 
     # --- What the NPC learns
+
+    async def _keep(self, member: Member) -> None:
+        """Put what an NPC has learned on disk."""
+        if member.learned is None:
+            return
+        try:
+            await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
+        except BridgeError as error:
+            self._warn_of_memory(error)
+
+    async def _part(self, member: Member) -> None:
+        """Nobody will say anything to an NPC any more: its last turn is worth what is known of it."""
+        if member.aftermath and member.aftermath.over():
+            await self._keep(member)
 
     def _feedback(self, message: Feedback) -> bool:
         aftermath = self._known(message.turn_id).member.aftermath
@@ -582,3 +603,5 @@ class Game:
             self._reported[turn.turn_id].set()
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)
+        for member in self._cast.members:
+            await self._part(member)

@@ -1,4 +1,4 @@
-"""The game's own days: by its last word, and from then on by the time that was played."""
+"""How many days of the game have passed in a session, by its word and, between its words, by the time played."""
 
 from collections.abc import Callable
 
@@ -7,17 +7,23 @@ _DAYS_PER_S = 20 / 86_400
 
 
 class GameTime:
-    """Never goes back, except where another save is loaded. `playing` is a clock in seconds."""
+    """Counts up from 0 and never goes back. `playing` is a clock in seconds."""
 
     def __init__(self, playing: Callable[[], float]) -> None:
         self._playing = playing
-        self._days = 0.0
-        self._told_at = playing()
+        self._passed = 0.0
+        self._counted_at = playing()
+        self._date: float | None = None
+        """The game's date at `_counted_at`, once it has said it."""
 
     def __call__(self) -> float:
-        return self._days + max(0.0, self._playing() - self._told_at) * _DAYS_PER_S
+        return self._passed + max(0.0, self._playing() - self._counted_at) * _DAYS_PER_S
 
-    def told(self, days: float | None, *, loaded: bool = False) -> None:
-        """The game says what time it is; None: it does not say."""
-        if days is not None and (loaded or days > self()):
-            self._days, self._told_at = days, self._playing()
+    def told(self, date: float | None, *, loaded: bool = False) -> None:
+        """The game says its date, in days (None: it does not). After a load, no time has passed since the last."""
+        if date is None:
+            return
+        now = self()
+        if self._date is not None and not loaded:
+            now = max(now, self._passed + date - self._date)
+        self._passed, self._counted_at, self._date = now, self._playing(), date

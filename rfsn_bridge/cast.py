@@ -209,7 +209,7 @@ class Cast:
         return [(member.npc.name, npc_id) for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
     def leave(self, npc_id: str) -> Member | None:
-        """Forget an NPC as soon as its last turn is recorded; it may come back before. None if it was not known."""
+        """Forget an NPC as soon as its last turn is recorded; it may come back before. None: unknown."""
         member = self._members.pop(npc_id, None)
         if member and member.unrecorded:
             self._leaving[npc_id] = member

@@ -4,20 +4,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
-from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Decision, Npc, Situation, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
+from rfsn_bridge.insight import Insight
 from rfsn_bridge.memory.heard import Hearing, PlayingTime
 from rfsn_bridge.memory.store import Store
-from rfsn_bridge.mind.explain import in_words, smallest_flips
 from rfsn_bridge.mind.game_actions import named_targets
 from rfsn_bridge.mind.rewards import Heard
 from rfsn_bridge.observe.metrics import Meter
@@ -64,7 +61,6 @@ from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
-_PAST_TURNS = 256
 _METRICS_EVERY_S = 0.5
 
 AudioMode = Literal["binary", "file", "daemon", "none"]
@@ -98,15 +94,6 @@ def _how_much(turn: RunningTurn, heard_text: str) -> Heard:
     return Heard.CUT_OFF if cut else Heard.ALL
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """Whose turn it was, what had been said, and what was decided."""
-
-    member: Member
-    text: str
-    decision: Decision | None
-
-
 class Game:
     """Carries out what one client asks and sends it what comes of it."""
 
@@ -135,7 +122,7 @@ class Game:
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
-        self._past: OrderedDict[str, _Past] = OrderedDict()
+        self._insight = Insight(bridge, self._playing, self._warn_of_memory)
         self._turn_count = 0
         self._watching: asyncio.Task[None] | None = None
 
@@ -212,7 +199,7 @@ class Game:
                 for npc_id in message.npc_ids:
                     self._interrupt_npc(npc_id)
                     if (member := self._cast.leave(npc_id)) and not member.unrecorded:
-                        self._slowly(self._part(member), message)
+                        self._slowly(self._insight.part(member, self.playthrough), message)
                 self._done(message)
             case PlayerLine() | NpcPrompt():
                 self._start_turn(message)
@@ -222,11 +209,11 @@ class Game:
             case Interrupt():
                 self._done(message, {"interrupted": self._interrupt(message)})
             case Feedback():
-                self._done(message, {"learned": self._feedback(message)})
+                self._done(message, {"learned": self._insight.feedback(message.turn_id, message.reward)})
             case Explain():
                 self._slowly(self._explain(message), message)
             case LearningReset():
-                self._slowly(self._reset_learning(message, self._cast.get(message.npc_id)), message)
+                self._slowly(self._reset_learning(message), message)
             case Tune():
                 self._done(message, self._bridge.tune(message))
             case Subscribe():
@@ -306,6 +293,7 @@ class Game:
         )
         self._turns[turn_id] = member.unrecorded[turn_id] = turn
         self._reported[turn_id] = asyncio.Event()
+        self._insight.began(turn, member)
         self._tasks[turn_id] = asyncio.create_task(self._live(turn, member), name=f"turn {turn_id}")
 
     @property
@@ -339,11 +327,9 @@ class Game:
             self.session.forget_audio(turn.turn_id)
             left = self._cast.settle(member, turn.turn_id)
             del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
-            self._past[turn.turn_id] = _Past(member, turn.line.text, turn.decision)
-            if len(self._past) > _PAST_TURNS:
-                self._past.popitem(last=False)
+            self._insight.ended(turn)
             if left:
-                await self._part(member)
+                await self._insight.part(member, self.playthrough)
 
     async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:
@@ -416,72 +402,14 @@ class Game:
                 state=StateView.of(record.state),
             )
         )
-        await self._keep(member)
-
-    # --- What the NPC learns
-
-    async def _keep(self, member: Member) -> None:
-        """Put what an NPC has learned on disk."""
-        if member.learned is None:
-            return
-        try:
-            await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
-        except BridgeError as error:
-            self._warn_of_memory(error)
-
-    async def _part(self, member: Member) -> None:
-        """Nobody will say anything to an NPC any more: its last turn is worth what is known of it."""
-        if member.aftermath and member.aftermath.over():
-            await self._keep(member)
-
-    def _feedback(self, message: Feedback) -> bool:
-        aftermath = self._known(message.turn_id).member.aftermath
-        return aftermath is not None and aftermath.feedback(message.turn_id, message.reward)
-
-    def _known(self, turn_id: str) -> "_Past":
-        """A turn that is under way or was of late; raises ProtocolError (`unknown_turn`)."""
-        if turn := self._turns.get(turn_id):
-            return _Past(self._cast.get(turn.line.npc.npc_id), turn.line.text, turn.decision)
-        if turn_id in self._past:
-            return self._past[turn_id]
-        raise ProtocolError("unknown_turn", f"there is no turn {turn_id!r}", field="turn_id")
-
-    async def _reset_learning(self, message: LearningReset, member: Member) -> None:
-        if member.memory:
-            await asyncio.shield(member.memory)
-        mind = self._bridge.snapshot.mind
-        member.learned = mind.newcomer()
-        member.aftermath = Aftermath(member.learned, self._playing)
-        await self._bridge.store.set_aside(self.playthrough, member.npc.npc_id)
-        await self._bridge.store.keep(self.playthrough, member.npc.npc_id, member.learned.dump())
-        self._done(message, {"npc_id": member.npc.npc_id})
+        await self._insight.keep(member, self.playthrough)
 
     async def _explain(self, message: Explain) -> None:
-        npc, text, decision = await self._decided(message.turn_id)
-        mind = self._bridge.snapshot.mind
-        flips = await asyncio.to_thread(smallest_flips, mind, npc, decision)
-        self._done(
-            message,
-            {
-                "text": in_words(decision, npc.name, text, flips),
-                "decision": asdict(decision),
-                "flips": [asdict(flip) for flip in flips],
-            },
-        )
+        self._done(message, await self._insight.explain(message.turn_id))
 
-    async def _decided(self, turn_id: str) -> tuple[Npc, str, Decision]:
-        """Whose turn it was, what had been said, and what was decided: of late, or as stored."""
-        try:
-            past = self._known(turn_id)
-            npc, text, decision = past.member.npc, past.text, past.decision
-        except ProtocolError:
-            turn = await self._bridge.store.find(turn_id)
-            if turn is None:
-                raise
-            npc, text, decision = Npc(turn.npc_id, turn.npc_name), turn.player_text, turn.decision
-        if decision is None:
-            raise ProtocolError("not_found", f"nothing was decided in turn {turn_id!r}", field="turn_id")
-        return npc, text, decision
+    async def _reset_learning(self, message: LearningReset) -> None:
+        await self._insight.reset(self._cast.get(message.npc_id), self.playthrough)
+        self._done(message, {"npc_id": message.npc_id})
 
     def _slowly(self, answer: Coroutine[Any, Any, None], request: FromClient) -> None:
         """Answer when it is ready; what goes wrong then is answered as an error, as it would be at once."""
@@ -504,7 +432,7 @@ class Game:
     def _report(self, message: SpeechReport) -> None:
         turn = self._turns.get(message.turn_id)
         if turn is None:
-            if message.turn_id in self._past:
+            if message.turn_id in self._insight:
                 return  # it came after its deadline
             raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
         if not turn.heard.report(message.seq, message.status, message.heard_ms, self._playing()):
@@ -537,7 +465,7 @@ class Game:
     def _interrupt(self, message: Interrupt) -> int:
         """Interrupt what the message names; how many turns that were."""
         if message.turn_id is not None:
-            if message.turn_id not in self._turns and message.turn_id not in self._past:
+            if message.turn_id not in self._turns and message.turn_id not in self._insight:
                 raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
             chosen = [turn for turn in self._turns.values() if turn.turn_id == message.turn_id]
         elif message.npc_id is not None:
@@ -604,4 +532,4 @@ class Game:
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)
         for member in self._cast.members:
-            await self._part(member)
+            await self._insight.part(member, self.playthrough)

@@ -225,7 +225,7 @@ async def test_a_decision_travels_whole_through_the_store(tmp_path: Path) -> Non
         done = await turn(client, "a", "Hail.")
         stored = await daemon.bridge.store.find(done["turn_id"])
         (game,) = daemon.bridge.games
-        assert stored is not None and stored.decision == game._past[done["turn_id"]].decision
+        assert stored is not None and stored.decision == game._insight.find(done["turn_id"]).decision
     (file,) = await asyncio.to_thread(lambda: list(tmp_path.rglob("*.jsonl")))
     assert json.loads(file.read_text())["decision"]["trace"]["seed"].endswith("/default/a.0")
 

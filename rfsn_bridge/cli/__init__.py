@@ -8,7 +8,20 @@ from collections.abc import Sequence
 from rfsn_bridge import __version__
 from rfsn_bridge.errors import BridgeError
 
-_GROUPS = ("run", "demo", "say", "explain", "check", "doctor", "models", "bench", "protocol", "adapter")
+_GROUPS = (
+    "run",
+    "demo",
+    "say",
+    "explain",
+    "check",
+    "doctor",
+    "models",
+    "bench",
+    "protocol",
+    "adapter",
+    "simulate",
+    "episodes",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

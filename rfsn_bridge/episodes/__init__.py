@@ -1,0 +1,1 @@
+"""Talk with NPCs that nobody has to sit through: simulated, written down, weighed and played again."""

@@ -104,7 +104,8 @@ def test_every_hook_is_documented_shown_and_used() -> None:
     marker = f"{hookspec.project_name}_spec"
     hooks = [name for name, value in vars(hookspecs).items() if hasattr(value, marker)]
     page = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    used = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins").glob("*.py"))
+    plugins = [*(ROOT / "plugins").glob("*.py"), *(ROOT / "examples").glob("**/*.py")]
+    used = "".join(path.read_text(encoding="utf-8") for path in plugins)
     for hook in hooks:
         assert f"### `{hook}(register)`" in page
         assert any(f"def {hook}(" in code for code in PLUGINS)

@@ -1,12 +1,14 @@
 """YAML that people edit: safe, without aliases or keys that come twice, every mistake told with its line."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from rfsn_bridge.errors import ConfigError
 
@@ -48,12 +50,15 @@ def explain(
     prefix: tuple[str, ...] = (),
     variables: Mapping[tuple[str, ...], str] = {},
 ) -> ConfigError:
-    """The first mistake as one sentence with its line; misspelt keys get the nearest right one.
+    """The first mistake as one sentence with its line; misspelt keys and values get the nearest right one.
 
     `variables` are the environment variables that stand for keys.
     """
-    detail = invalid.errors(include_url=False)[0]
-    inner = tuple(str(part) for part in detail["loc"])
+    details = invalid.errors(include_url=False)
+    detail = details[0]
+    if detail["type"] == "missing":  # it may only be misspelt
+        detail = next((each for each in details if each["type"] == "extra_forbidden"), detail)
+    inner = tuple(str(part) for part in detail["loc"] if part != "[key]")
     key = (*prefix, *inner)
     line = next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), None)
     dotted = ".".join(key)
@@ -62,22 +67,43 @@ def explain(
         near = difflib.get_close_matches(inner[-1], known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return ConfigError(f"{name}{_at(line)}: there is no key {dotted}", hint, key=dotted, line=line)
+    if detail["type"] == "missing":
+        return ConfigError(f"{name}{_at(line)}: {dotted} is missing", "add it", key=dotted, line=line)
     a_section = detail["type"] in ("model_type", "dict_type")
     what = "needs keys of its own below it" if a_section else detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
     shown = f" (it is {_shortly(given)})" if isinstance(given, str | int | float | bool | None) else ""
     if variable := variables.get(key):
         return ConfigError(f"{variable}: {what}{shown}", "correct this environment variable", key=dotted)
+    expected = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+    if isinstance(given, str) and (near := difflib.get_close_matches(given, expected, 1)):
+        message = f"{name}{_at(line)}: {dotted}: there is no {given!r} here"
+        return ConfigError(message, f"did you mean {near[0]!r}?", key=dotted, line=line)
     return ConfigError(f"{name}{_at(line)}: {dotted}: {what}{shown}", "correct this value", key=dotted, line=line)
 
 
 def _keys(model: type[BaseModel], location: tuple[str, ...]) -> list[str]:
+    """The keys that may stand at a location, as they are written."""
     for part in location:
-        field = model.model_fields.get(part)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        if part.isdigit():  # an entry of a list of models
+            continue
+        field = _fields(model).get(part)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
             return []
-        model = field.annotation
-    return sorted(model.model_fields)
+        model = inner
+    return sorted(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation is of: itself, or what a list or an optional value holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _check_shape(text: bytes, name: str) -> None:

@@ -4,6 +4,7 @@ Packs are merged in the order given, after the built-in rules: a rule or proposa
 its place (and position), `remove` takes ids away, everything else is added at the end.
 """
 
+import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,8 @@ from rfsn_bridge.mind.rules import (
 _MAX_RULES = 5000
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """One thing may be written without the brackets of a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -46,10 +48,10 @@ class _Entry(_Part):
     id: Annotated[str, Field(min_length=1, max_length=80)]
 
 
-Signals = Annotated[list[Signal], BeforeValidator(_listed)]
-Actions = Annotated[list[Action], BeforeValidator(_listed)]
-Unit = Annotated[float, Field(ge=0, le=1)]
-Signed = Annotated[float, Field(ge=-1, le=1)]
+Signals = Annotated[list[Signal], BeforeValidator(listed)]
+Actions = Annotated[list[Action], BeforeValidator(listed)]
+Unit = Annotated[float, Field(ge=0, le=1, strict=True)]
+Signed = Annotated[float, Field(ge=-1, le=1, strict=True)]
 Bounded = Literal["affinity", "trust", "fear"]
 
 
@@ -59,7 +61,7 @@ class _On(_Part):
     signal: Signals = []
     action: Actions = []
     after: Actions = []
-    event: Annotated[list[Happening], BeforeValidator(_listed)] = []
+    event: Annotated[list[Happening], BeforeValidator(listed)] = []
     by: Literal["player", "others"] | None = None
 
     @model_validator(mode="after")
@@ -83,8 +85,8 @@ class _Range(_Part):
 class If(_Part):
     """What must hold of the NPC."""
 
-    relationship: Annotated[list[Relationship], BeforeValidator(_listed)] | None = None
-    mood: Annotated[list[Mood], BeforeValidator(_listed)] | None = None
+    relationship: Annotated[list[Relationship], BeforeValidator(listed)] | None = None
+    mood: Annotated[list[Mood], BeforeValidator(listed)] | None = None
     combat: bool | None = None
     quest: bool | None = None
     affinity: _Range | None = None
@@ -213,9 +215,12 @@ def _read(pack: WorldRules) -> _Found:
 
 def _remove(found: _Found, rules: dict[str, Rule], proposals: dict[str, Proposal], pack: WorldRules) -> None:
     for name, line in found.removed.items():
-        if rules.pop(name, None) is None and proposals.pop(name, None) is None:
+        taken = rules.pop(name, None), proposals.pop(name, None)
+        if taken == (None, None):
             message = f"{pack.name}, line {line}: remove: there is no rule or proposal {name!r} to take away"
-            raise ConfigError(message, "`rfsn-bridge rules list` shows their ids", key="remove", line=line)
+            near = difflib.get_close_matches(name, [*rules, *proposals], 1)
+            hint = f"did you mean {near[0]!r}?" if near else "`rfsn-bridge rules list` shows their ids"
+            raise ConfigError(message, hint, key="remove", line=line)
 
 
 def _rule(entry: _RuleEntry) -> Rule:

@@ -5,6 +5,7 @@ Utility Theory", GDC 2010; M. Lewis in "Game AI Pro 3", ch. 13, 2017), summed in
 score can be told apart into its contributions.
 """
 
+import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from functools import lru_cache
 from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rfsn_bridge import yaml_file
 from rfsn_bridge.domain import Action, Mood, NpcState, Personality
 from rfsn_bridge.errors import ConfigError
 from rfsn_bridge.interfaces import WorldRules
-from rfsn_bridge.mind.rule_files import If, condition
+from rfsn_bridge.mind.rule_files import If, condition, listed
 from rfsn_bridge.mind.rules import Condition
 
 _MOODS = {Mood.HAPPY: 1.0, Mood.FRIENDLY: 1.0, Mood.SAD: -0.6, Mood.ANGRY: -1.0, Mood.FEARFUL: -0.8}
@@ -66,10 +67,21 @@ class Curve(_Part):
     low: Annotated[float, Field(ge=-1, le=1)] | None = None
     high: Annotated[float, Field(ge=-1, le=1)] | None = None
 
+    @model_validator(mode="after")
+    def _upright(self) -> "Curve":
+        low, high = self.bounds
+        if low > high:
+            raise ValueError(f"`low` ({low:g}) is above `high` ({high:g})")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        low = (0.0 if self.kind == "logistic" else -1.0) if self.low is None else self.low
+        return low, 1.0 if self.high is None else self.high
+
     def function(self) -> Callable[[float], float]:
         """The curve as a function of its input."""
-        low = (0.0 if self.kind == "logistic" else -1.0) if self.low is None else self.low
-        high = 1.0 if self.high is None else self.high
+        low, high = self.bounds
         slope, offset, at = self.slope, self.offset, self.at
         if self.kind == "step":
             below, above = self.below, self.above
@@ -88,7 +100,7 @@ class _Entry(_Part):
     id: Annotated[str, Field(min_length=1, max_length=80)]
     input: str
     weight: Annotated[float, Field(ge=-5, le=5)]
-    actions: list[str] = []
+    actions: Annotated[list[str], BeforeValidator(listed)] = []
     curve: Curve = Curve()
     if_: If = Field(default=If(), alias="if")
 
@@ -111,32 +123,57 @@ class Consideration:
     condition: Condition
     of_the_future: bool
     """Whether it reads the predicted state, and so differs with what the player may have meant."""
+    file: str = ""
+    line: int = 0
 
 
 def load_considerations(
     files: Iterable[WorldRules] = (), weights: Mapping[str, float] | None = None
 ) -> tuple[Consideration, ...]:
-    """The built-in considerations, with `files` merged in by id, then single `weights` replaced; raises ConfigError."""
+    """The built-in considerations, with `files` merged in by id, then `weights` replaced; raises ConfigError."""
     groups: dict[str, list[Action]] = {}
-    entries: dict[str, tuple[_Entry, WorldRules, int]] = {}
+    entries: dict[str, tuple[_Entry, str, int]] = {}
     for pack in (_builtin(), *files):
-        document = yaml_file.read(pack.text, pack.name)
-        try:
-            written = _File.model_validate(document.value or {})
-        except ValidationError as invalid:
-            raise yaml_file.explain(invalid, _File, document.lines, pack.name) from None
+        written, lines = _read(pack)
         groups |= written.groups
-        for name in written.remove:
-            entries.pop(name, None)
+        for index, name in enumerate(written.remove):
+            if entries.pop(name, None) is None:
+                line = lines.get(("remove", str(index)), 0)
+                message = f"{pack.name}, line {line}: remove: there is no consideration {name!r} to take away"
+                raise ConfigError(message, _near(name, entries), key="remove", line=line)
         for index, entry in enumerate(written.considerations):
-            entries[entry.id] = (entry, pack, document.lines.get(("considerations", str(index)), 0))
+            entries[entry.id] = (entry, pack.name, lines.get(("considerations", str(index)), 0))
     for name in weights or {}:
         if name not in entries:
-            raise ConfigError(f"there is no consideration {name!r}", f"known: {', '.join(entries)}")
+            raise ConfigError(f"there is no consideration {name!r}", _near(name, entries))
     return tuple(
-        _built(entry, groups, (weights or {}).get(name, entry.weight), f"{pack.name}, line {line}")
-        for name, (entry, pack, line) in entries.items()
+        _built(entry, groups, (weights or {}).get(name, entry.weight), file, line)
+        for name, (entry, file, line) in entries.items()
     )
+
+
+def _read(pack: WorldRules) -> tuple[_File, Mapping[yaml_file.Key, int]]:
+    document = yaml_file.read(pack.text, pack.name)
+    value = document.value or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{pack.name} holds no keys", "write `considerations:` with a list below it", line=1)
+    try:
+        written = _File.model_validate({key: part for key, part in value.items() if part is not None})
+    except ValidationError as invalid:
+        raise yaml_file.explain(invalid, _File, document.lines, pack.name) from None
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(written.considerations):
+        line = document.lines.get(("considerations", str(index)), 0)
+        if entry.id in seen:
+            message = f"{pack.name}, line {line}: id {entry.id!r} is used on line {seen[entry.id]} already"
+            raise ConfigError(message, "give it another id", key=entry.id, line=line)
+        seen[entry.id] = line
+    return written, document.lines
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, map(str, known), 1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 @lru_cache(maxsize=1)
@@ -145,15 +182,17 @@ def _builtin() -> WorldRules:
     return WorldRules(name, resources.files("rfsn_bridge.mind.data").joinpath(name).read_bytes())
 
 
-def _built(entry: _Entry, groups: Mapping[str, list[Action]], weight: float, where: str) -> Consideration:
+def _built(
+    entry: _Entry, groups: Mapping[str, list[Action]], weight: float, file: str, line: int
+) -> Consideration:
+    where = f"{file}, line {line}"
     if entry.input not in INPUTS:
-        raise ConfigError(f"{where}: there is no input {entry.input!r}", f"known: {', '.join(INPUTS)}")
+        raise ConfigError(f"{where}: there is no input {entry.input!r}", _near(entry.input, INPUTS), line=line)
     actions: set[Action] = set()
     for name in entry.actions:
         if name not in groups and name not in set(Action):
-            raise ConfigError(
-                f"{where}: {name!r} is neither an action nor a group", f"groups: {', '.join(groups) or 'none'}"
-            )
+            message = f"{where}: {name!r} is neither an action nor a group"
+            raise ConfigError(message, _near(name, [*groups, *Action]), line=line)
         actions |= set(groups[name]) if name in groups else {Action(name)}
     return Consideration(
         entry.id,
@@ -163,4 +202,6 @@ def _built(entry: _Entry, groups: Mapping[str, list[Action]], weight: float, whe
         weight,
         condition(entry.if_),
         entry.input.startswith(_OF_THE_FUTURE),
+        file,
+        line,
     )

@@ -473,3 +473,5 @@ class Turn:
     """What the NPC did in the game, as the game reported it."""
     started_at: float = 0.0
     """Wall-clock seconds since the epoch, for people; nothing is ordered by it."""
+    game_date: float | None = None
+    """The game's own days, where it has said them."""

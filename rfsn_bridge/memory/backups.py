@@ -1,0 +1,193 @@
+"""Copies of the memory: made while it is in use, checked, kept for a while, and put back in one step.
+
+A backup is a whole SQLite file, made by SQLite's backup API into a file of another name, checked, made durable, then
+renamed: whatever happens, what has a backup's name is one. Names are unique: the time, the reason, a number.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rfsn_bridge.memory.schema import APPLICATION_ID, CorruptStore, StoreError
+
+_NAME = re.compile(r"memory-(?P<when>\d{8}-\d{6})-(?P<reason>[a-z_]+)-(?P<number>\d+)\.db")
+_PAGES = 2048
+"""Copied at a time, so that a writer beside it is not held up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """`name` is its file's; `reason` is automatic, reset, restore, migration or manual."""
+
+    name: str
+    path: Path
+    made_at: float
+    reason: str
+    turns: int
+    bytes: int
+
+
+def folder_of(store: Path) -> Path:
+    return store.with_name("backups")
+
+
+def make(store: Path, reason: str) -> Backup:
+    """Copy the memory as it is now. Raises StoreError, and leaves nothing half-made."""
+    folder = folder_of(store)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _unused(folder, reason)
+        part = path.with_suffix(".part")
+        try:
+            _copy(store, part)
+            turns = check(part)
+            _durable(part)
+            part.replace(path)
+            _durable_folder(folder)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"no backup could be made: {error}", "check the disk of the data folder") from error
+    return Backup(path.name, path, time.time(), reason, turns, path.stat().st_size)
+
+
+def listed(store: Path) -> list[Backup]:
+    """The backups there are, the newest first; files of other names are none of ours."""
+    found = []
+    for path in folder_of(store).glob("memory-*.db"):
+        if match := _NAME.fullmatch(path.name):
+            status = path.stat()
+            found.append((match["when"], int(match["number"]), path, status, match["reason"]))
+    found.sort(key=lambda each: each[:2], reverse=True)
+    return [
+        Backup(path.name, path, status.st_mtime, reason, _turns(path), status.st_size)
+        for _, _, path, status, reason in found
+    ]
+
+
+def prune(store: Path, keep: int) -> list[str]:
+    """Delete the oldest automatic backups beyond `keep`; their names. Those made before a change are kept as long."""
+    names = []
+    for reasons in ({"automatic"}, {"reset", "restore", "migration"}):
+        for backup in [each for each in listed(store) if each.reason in reasons][keep:]:
+            with contextlib.suppress(OSError):
+                backup.path.unlink()
+                names.append(backup.name)
+    return names
+
+
+def check(path: Path) -> int:
+    """How many turns a whole and sound memory has; raises CorruptStore for anything else."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                raise CorruptStore(f"{path} is no memory of RFSN Bridge", "choose another backup")
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != "ok":
+                raise CorruptStore(f"{path} is damaged: {verdict}", "choose another backup")
+            return int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
+    except sqlite3.Error as error:
+        raise CorruptStore(f"{path} is damaged: {error}", "choose another backup") from error
+
+
+def find(store: Path, name: str) -> Backup:
+    """A backup by its name, which is never a path. Raises StoreError."""
+    for backup in listed(store):
+        if backup.name == name:
+            return backup
+    raise StoreError(f"there is no backup {name!r}", "`rfsn-bridge memory backups` lists them")
+
+
+def put_back(store: Path, backup: Backup) -> None:
+    """Make a backup the memory, in one step. The memory must be closed. Raises StoreError or CorruptStore."""
+    check(backup.path)
+    new = store.with_suffix(".restoring")
+    try:
+        _copy(backup.path, new)
+        check(new)
+        _durable(new)
+        for side in ("-wal", "-shm"):
+            _aside(store.with_name(store.name + side))
+        new.replace(store)
+        _durable_folder(store.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"the backup could not be put back: {error}", "check the disk of the data folder") from error
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def set_aside(store: Path) -> Path:
+    """Rename a damaged memory, with what belongs to it, so that nothing writes over it; its new name."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        aside = store.with_name(f"{store.stem}-damaged-{stamp}-{number}{store.suffix}")
+        if not aside.exists():
+            break
+    for side in ("-wal", "-shm"):
+        beside = store.with_name(store.name + side)
+        if beside.exists():
+            beside.replace(aside.with_name(aside.name + side))
+    store.replace(aside)
+    return aside
+
+
+def newest_good(store: Path) -> Backup | None:
+    """The newest backup that is whole and sound."""
+    return next(_good(listed(store)), None)
+
+
+def _good(backups: Iterable[Backup]) -> Iterable[Backup]:  # type: ignore[misc]
+    for backup in backups:
+        with contextlib.suppress(CorruptStore):
+            check(backup.path)
+            yield backup
+
+
+def _unused(folder: Path, reason: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    number = 1
+    while (path := folder / f"memory-{stamp}-{reason}-{number}.db").exists():
+        number += 1
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    with (
+        contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as there,
+        contextlib.closing(sqlite3.connect(target)) as here,
+    ):
+        there.backup(here, pages=_PAGES)
+        here.execute("PRAGMA journal_mode=DELETE")
+
+
+def _aside(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _turns(path: Path) -> int:
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
+    except sqlite3.Error:
+        return -1
+
+
+def _durable(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _durable_folder(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,174 @@
+"""The tables, their version, and how an older file becomes one of today's.
+
+Everything that happens is a *moment*: a number that only grows. Each belongs to a *branch* of its playthrough, and a
+branch holds all of its parent up to the moment where it forked off. A save is a point (branch, moment); loading it
+begins a new branch there, as soon as something new happens. Nothing is ever copied.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from rfsn_bridge.errors import BridgeError
+
+APPLICATION_ID = 0x5246534E  # "RFSN"
+VERSION = 1
+
+
+class StoreError(BridgeError):
+    """Something could not be written or read."""
+
+
+class CorruptStore(StoreError):
+    """The file is damaged, or none of ours."""
+
+
+TABLES = """
+CREATE TABLE clock (moment INTEGER NOT NULL) STRICT;
+INSERT INTO clock VALUES (0);
+CREATE TABLE playthroughs (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    branch INTEGER NOT NULL DEFAULT 0,        -- the present: a branch,
+    upto INTEGER                              -- and its last moment (NULL: all of it)
+) STRICT;
+CREATE TABLE branches (
+    id INTEGER PRIMARY KEY,
+    playthrough INTEGER NOT NULL REFERENCES playthroughs,
+    parent INTEGER REFERENCES branches,
+    fork INTEGER NOT NULL DEFAULT 0,          -- the last moment of the parent that belongs to it
+    last INTEGER NOT NULL DEFAULT 0           -- its own last moment
+) STRICT;
+CREATE INDEX branches_by_fork ON branches (parent, fork);
+CREATE TABLE npcs (
+    id INTEGER PRIMARY KEY,
+    playthrough INTEGER NOT NULL REFERENCES playthroughs,
+    npc_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (playthrough, npc_id)
+) STRICT;
+CREATE TABLE turns (
+    moment INTEGER PRIMARY KEY,
+    branch INTEGER NOT NULL REFERENCES branches,
+    npc INTEGER NOT NULL REFERENCES npcs,
+    turn_id TEXT NOT NULL UNIQUE,
+    player_text TEXT NOT NULL,
+    heard_text TEXT NOT NULL,
+    heard_through_seq INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    hearers TEXT NOT NULL,                    -- JSON: npc_ids
+    deeds TEXT NOT NULL,                      -- JSON
+    state TEXT NOT NULL,                      -- JSON
+    decision BLOB,                            -- JSON, deflated
+    importance REAL NOT NULL,                 -- 0 to 1
+    game_date REAL,
+    started_at REAL NOT NULL
+) STRICT;
+CREATE TABLE memories (                       -- who remembers which turn: who spoke, and who heard it
+    npc INTEGER NOT NULL,
+    branch INTEGER NOT NULL,
+    moment INTEGER NOT NULL,
+    own INTEGER NOT NULL,
+    PRIMARY KEY (npc, branch, moment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE minds (                          -- state and learning; written over unless a save may need the old
+    npc INTEGER NOT NULL,
+    branch INTEGER NOT NULL,
+    moment INTEGER NOT NULL,
+    state TEXT NOT NULL,                      -- JSON
+    learned BLOB,
+    PRIMARY KEY (npc, branch, moment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE saves (
+    playthrough INTEGER NOT NULL REFERENCES playthroughs,
+    save_id TEXT NOT NULL,
+    branch INTEGER NOT NULL REFERENCES branches,
+    moment INTEGER NOT NULL,
+    game_date REAL,
+    made_at REAL NOT NULL,
+    PRIMARY KEY (playthrough, save_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX saves_by_point ON saves (branch, moment);
+CREATE TABLE events (
+    moment INTEGER PRIMARY KEY,
+    branch INTEGER NOT NULL REFERENCES branches,
+    kind TEXT NOT NULL,
+    npcs TEXT NOT NULL,                       -- JSON: npc_ids
+    text TEXT,
+    data TEXT,                                -- JSON
+    game_date REAL
+) STRICT;
+CREATE VIEW dated AS
+    SELECT branch, moment, game_date FROM turns WHERE game_date IS NOT NULL
+    UNION ALL SELECT branch, moment, game_date FROM events WHERE game_date IS NOT NULL
+    UNION ALL SELECT branch, moment, game_date FROM saves WHERE game_date IS NOT NULL;
+CREATE INDEX turns_dated ON turns (branch, game_date) WHERE game_date IS NOT NULL;
+CREATE INDEX events_dated ON events (branch, game_date) WHERE game_date IS NOT NULL;
+CREATE TABLE summaries (
+    moment INTEGER PRIMARY KEY,               -- the last turn that it stands for
+    branch INTEGER NOT NULL REFERENCES branches,
+    npc INTEGER NOT NULL REFERENCES npcs,
+    turns TEXT NOT NULL,                      -- JSON: the turn_ids it stands for
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX summaries_of ON summaries (npc, branch, moment);
+CREATE TABLE backups (
+    name TEXT PRIMARY KEY,
+    made_at REAL NOT NULL,
+    reason TEXT NOT NULL,
+    turns INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (       -- rowid = moment of a turn; `who` = "n12 n15": who remembers it
+    who, text, content = '', tokenize = "unicode61 remove_diacritics 2"
+);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
+"""
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+"""From each earlier version to the next."""
+
+
+def prepare(path: Path, before_migration: Callable[[Path, int], None] = lambda path, version: None) -> None:
+    """Make the file, or bring an older one up to date; `before_migration` backs it up. Raises StoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
+            _prepare(connection, path, before_migration)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+            raise StoreError(f"{path} cannot be opened: {error}", "check the data folder") from error
+        raise CorruptStore(f"{path} is damaged: {error}", "run: rfsn-bridge memory backups") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}", "check the data folder") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Callable[[Path, int], None]) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if not tables and not version:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(
+            f"BEGIN IMMEDIATE;{TABLES}PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={VERSION};COMMIT;"
+        )
+        return
+    if application != APPLICATION_ID:
+        raise CorruptStore(f"{path} is no memory of RFSN Bridge", "move it away, or name another --data folder")
+    if version > VERSION:
+        raise StoreError(f"{path} was written by a newer RFSN Bridge (schema {version})", "update RFSN Bridge")
+    connection.execute("PRAGMA journal_mode=WAL")
+    if version < VERSION:
+        before_migration(path, version)
+    while version < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            MIGRATIONS[version](connection)
+            version += 1
+            connection.execute(f"PRAGMA user_version={version}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,164 @@
+"""Which moments belong to the present of a playthrough, and what a save or a load does to that.
+
+Values and SQL, no threads: every function takes the connection of the writer or of a reader.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SAME_DAY = 0.01
+"""Dates nearer than this, in game days, are the same."""
+_NEVER = 2**62
+"""A moment after all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The part of a branch that belongs to the present: all up to a moment."""
+
+    branch: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The present of a playthrough. `stretches` go from the latest back to the first."""
+
+    playthrough: int
+    branch: int
+    upto: int | None
+    """The last moment of `branch` that counts; None while it is being written on."""
+    stretches: tuple[Stretch, ...]
+
+
+def playthrough(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a playthrough, made if it is new. For the writer."""
+    if row := connection.execute("SELECT id FROM playthroughs WHERE name = ?", (name,)).fetchone():
+        return int(row[0])
+    made = connection.execute("INSERT INTO playthroughs (name) VALUES (?)", (name,)).lastrowid or 0
+    branch = connection.execute("INSERT INTO branches (playthrough) VALUES (?)", (made,)).lastrowid
+    connection.execute("UPDATE playthroughs SET branch = ? WHERE id = ?", (branch, made))
+    return made
+
+
+def present(connection: sqlite3.Connection, name: str) -> Present | None:
+    """The present of a playthrough; None if nothing is known of it."""
+    row = connection.execute("SELECT id, branch, upto FROM playthroughs WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return None
+    number, branch, upto = row
+    return Present(number, branch, upto, tuple(_stretches(connection, branch, upto)))
+
+
+def _stretches(connection: sqlite3.Connection, branch: int | None, upto: int | None) -> Iterator[Stretch]:
+    while branch is not None:
+        yield Stretch(branch, _NEVER if upto is None else upto)
+        branch, fork = connection.execute("SELECT parent, fork FROM branches WHERE id = ?", (branch,)).fetchone()
+        upto = fork if upto is None else min(upto, fork)
+
+
+def now(connection: sqlite3.Connection, name: str) -> tuple[int, int]:
+    """The branch and the moment of something that happens now. For the writer.
+
+    Where an earlier point is the present, a new branch forks off it here, and not before something happens.
+    """
+    number = playthrough(connection, name)
+    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    if upto is not None:
+        branch = connection.execute(
+            "INSERT INTO branches (playthrough, parent, fork) VALUES (?, ?, ?)", (number, branch, upto)
+        ).lastrowid
+        connection.execute("UPDATE playthroughs SET branch = ?, upto = NULL WHERE id = ?", (branch, number))
+    connection.execute("UPDATE clock SET moment = moment + 1")
+    (moment,) = connection.execute("SELECT moment FROM clock").fetchone()
+    connection.execute("UPDATE branches SET last = ? WHERE id = ?", (moment, branch))
+    return branch, moment
+
+
+def save(connection: sqlite3.Connection, name: str, save_id: str, game_date: float | None) -> None:
+    """Mark the present as a save; an older one of that name is written over. For the writer."""
+    number = playthrough(connection, name)
+    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    if upto is None:
+        (upto,) = connection.execute("SELECT last FROM branches WHERE id = ?", (branch,)).fetchone()
+    connection.execute(
+        "INSERT OR REPLACE INTO saves VALUES (?, ?, ?, ?, ?, ?)",
+        (number, save_id, branch, upto, game_date, time.time()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Which point became the present: that of the save, or one found by the game's date."""
+
+    exact: bool
+    found: bool = True
+
+
+def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: float | None) -> Loaded:
+    """Make a save the present. One never seen is found by its date: the last moment not after it. For the writer."""
+    number = playthrough(connection, name)
+    row = connection.execute(
+        "SELECT branch, moment FROM saves WHERE playthrough = ? AND save_id = ?", (number, save_id)
+    ).fetchone()
+    if row is not None:
+        _go_to(connection, number, *row)
+        return Loaded(exact=True)
+    if game_date is None:
+        return Loaded(exact=False, found=False)
+    point = _by_date(connection, number, game_date)
+    _go_to(connection, number, *point)
+    return Loaded(exact=False)
+
+
+def _go_to(connection: sqlite3.Connection, number: int, branch: int, moment: int) -> None:
+    (last,) = connection.execute("SELECT last FROM branches WHERE id = ?", (branch,)).fetchone()
+    upto = None if last <= moment else moment  # nothing came after it: it can be written on
+    connection.execute("UPDATE playthroughs SET branch = ?, upto = ? WHERE id = ?", (branch, upto, number))
+
+
+def _by_date(connection: sqlite3.Connection, number: int, game_date: float) -> tuple[int, int]:
+    """The last dated moment, of the present or else of any branch, that is not after a date; the beginning if none."""
+    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    for stretch in _stretches(connection, branch, upto):
+        row = connection.execute(
+            "SELECT max(moment) FROM dated WHERE branch = ? AND moment <= ? AND game_date <= ?",
+            (stretch.branch, stretch.upto, game_date),
+        ).fetchone()
+        if row[0] is not None:
+            return stretch.branch, row[0]
+    root = connection.execute(
+        "SELECT min(id) FROM branches WHERE playthrough = ? AND parent IS NULL", (number,)
+    ).fetchone()
+    return int(root[0]), 0
+
+
+def needed(connection: sqlite3.Connection, branch: int, moment: int) -> bool:
+    """Whether a save, or a branch that forked off, still needs what was so at a moment of a branch."""
+    return (
+        connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM saves WHERE branch = ?1 AND moment >= ?2) "
+            "OR EXISTS (SELECT 1 FROM branches WHERE parent = ?1 AND fork >= ?2)",
+            (branch, moment),
+        ).fetchone()[0]
+        == 1
+    )
+
+
+def begin(connection: sqlite3.Connection, name: str, game_date: float | None) -> None:
+    """A game begins, or one goes on whose save is not known: what happened after its date is not the present."""
+    number = playthrough(connection, name)
+    if game_date is None:
+        return
+    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    later = any(
+        connection.execute(
+            "SELECT 1 FROM dated WHERE branch = ? AND moment <= ? AND game_date > ? LIMIT 1",
+            (stretch.branch, stretch.upto, game_date + _SAME_DAY),
+        ).fetchone()
+        for stretch in _stretches(connection, branch, upto)
+    )
+    if later:
+        _go_to(connection, number, *_by_date(connection, number, game_date))

@@ -83,13 +83,13 @@ def _played(
 ) -> Iterator[Iterable[dict[str, Any]]]:
     """The lines of all episodes, NPC after NPC."""
     from rfsn_bridge.domain import Npc
-    from rfsn_bridge.episodes import parts, players, starts
+    from rfsn_bridge.episodes import parts, personas, players, starts
     from rfsn_bridge.episodes.llm_player import LLMPlayer
     from rfsn_bridge.episodes.simulate import Stage
     from rfsn_bridge.interfaces import LLMBackend
     from rfsn_bridge.mind.personality import guess
 
-    kinds = ("scripted", "random", "llm", *players.NAMES)
+    kinds = ("scripted", "random", "llm", *personas.NAMES)
     if args.players not in kinds:
         raise BridgeError(f"there are no players {args.players!r}", f"choose from: {', '.join(kinds)}")
     starts.start(args.start, Random(0))  # noqa: S311  # to refuse it before anything is built
@@ -106,8 +106,8 @@ def _played(
             return LLMPlayer(llm, runner, npc_id)
         if args.players == "random":
             return players.RandomPlayer()
-        name = players.NAMES[index % len(players.NAMES)] if args.players == "scripted" else args.players
-        return players.persona(name, rng)
+        name = personas.NAMES[index % len(personas.NAMES)] if args.players == "scripted" else args.players
+        return personas.persona(name, rng)
 
     def lines() -> Generator[dict[str, Any], None, None]:
         for index, npc_id in enumerate(npcs):

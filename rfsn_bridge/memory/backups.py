@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,9 @@ def put_back(store: Path, backup: Backup) -> None:
         new.replace(store)
         _durable_folder(store.parent)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"the backup could not be put back: {error}", "check the disk of the data folder") from error
+        raise StoreError(
+            f"the backup could not be put back: {error}", "check the disk of the data folder"
+        ) from error
     finally:
         new.unlink(missing_ok=True)
 
@@ -142,7 +144,7 @@ def newest_good(store: Path) -> Backup | None:
     return next(_good(listed(store)), None)
 
 
-def _good(backups: Iterable[Backup]) -> Iterable[Backup]:  # type: ignore[misc]
+def _good(backups: Iterable[Backup]) -> Iterator[Backup]:
     for backup in backups:
         with contextlib.suppress(CorruptStore):
             check(backup.path)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.schema import APPLICATION_ID, CorruptStore, StoreError, prepare
+from rfsn_bridge.memory.schema import CorruptStore, StoreError, prepare
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,10 @@ class Database:
         """What `job` gives, on a connection that only reads. Raises StoreError."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
+    async def replace(self, source: Path) -> None:
+        """Put the contents of another database in the place of this one's, in one transaction. Raises StoreError."""
+        await asyncio.wrap_future(self.submit(_Replace(source)))
+
     async def aclose(self) -> None:
         """Does nothing the second time."""
         if self._closed:
@@ -103,19 +107,22 @@ class Database:
             changes = self._gathered()
             if changes and changes[-1] is None:
                 ended = True
-            group = [change for change in changes if change is not None and change.done.set_running_or_notify_cancel()]
+            group = [
+                change for change in changes if change is not None and change.done.set_running_or_notify_cancel()
+            ]
             if not group:
                 continue
             try:
                 if connection is None:
                     connection = connect(self.path)
-                results = _commit(connection, group)
+                results = _carry_out(connection, group)
             except sqlite3.Error as error:
                 log.error("nothing of %d changes was written: %s", len(group), error)
                 failure = told(self.path, error, "written")
                 for change in group:
                     change.done.set_exception(failure)
-                connection = _discarded(connection)
+                _discard(connection)
+                connection = None
             except BaseException as error:  # whoever waits must hear of it
                 for change in group:
                     if not change.done.done():
@@ -148,6 +155,33 @@ class _Failed:
     error: Exception
 
 
+@dataclass(frozen=True, slots=True)
+class _Replace:
+    """The one change that is no part of a transaction, but one by itself."""
+
+    source: Path
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        with contextlib.closing(connect(self.source, read_only=True)) as source:
+            source.backup(connection)
+
+
+def _carry_out(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[Any]:
+    """Carry out changes in order, as many at a time as can be."""
+    results: list[Any] = []
+    together: list[_Change] = []
+    for change in group:
+        if not isinstance(change.job, _Replace):
+            together.append(change)
+            continue
+        if together:
+            results += _commit(connection, together)
+            together = []
+        change.job(connection)
+        results.append(None)
+    return results + (_commit(connection, together) if together else [])
+
+
 def _commit(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[Any]:
     """Carry out a group of changes in one transaction. Raises sqlite3.Error if it could not be committed."""
     results: list[Any] = []
@@ -174,8 +208,8 @@ def _commit(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[An
     return results
 
 
-def _discarded(connection: sqlite3.Connection | None) -> None:
-    """After a failed commit, a new connection sees what is really there."""
+def _discard(connection: sqlite3.Connection | None) -> None:
+    """After a failed commit, a new connection is to see what is really there."""
     if connection is not None:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
@@ -203,8 +237,7 @@ def told(path: Path, error: sqlite3.Error, what: str) -> BridgeError:
     if any(sign in text for sign in ("malformed", "not a database", "corrupt")):
         return CorruptStore(f"{path} is damaged: {text}", "stop, then run: rfsn-bridge memory backups")
     if "full" in text:
-        return StoreError(f"{path} cannot be {what}: the disk is full", "free disk space; what waits is tried again")
+        return StoreError(
+            f"{path} cannot be {what}: the disk is full", "free disk space; what waits is tried again"
+        )
     return StoreError(f"{path} cannot be {what}: {text}", "check the data folder and its disk")
-
-
-__all__ = ["APPLICATION_ID", "Database", "connect", "told"]

@@ -43,7 +43,7 @@ def recall(
     if limit <= 0 or not (terms := _rarest(connection, text)):
         return ()
     places = {stretch.branch: stretch.upto for stretch in reversed(present.stretches)}
-    match = f'who:n{number} AND text:({" OR ".join(_quoted(term) for term in terms)})'
+    match = f"who:n{number} AND text:({' OR '.join(_quoted(term) for term in terms)})"
     rows = connection.execute(
         "SELECT t.moment, t.turn_id, n.name, t.player_text, t.heard_text, t.deeds, m.own, t.importance, "
         "t.branch, w.rank FROM (SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?) w "

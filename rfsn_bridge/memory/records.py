@@ -132,7 +132,7 @@ def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | 
             "INSERT OR IGNORE INTO memories VALUES (?, ?, ?, 0)", [(each, branch, moment) for each in hearers]
         )
     if turn.player_text or turn.heard_text:
-        who = " ".join(f"n{each}" for each in (speaker, *sorted(hearers if turn.heard_text else ())))
+        who = _who(speaker, {speaker, *(hearers if turn.heard_text else ())})
         connection.execute(
             "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)",
             (moment, who, f"{turn.player_text}\n{turn.heard_text}"),
@@ -182,6 +182,60 @@ def add_event(connection: sqlite3.Connection, playthrough: str, event: Mapping[s
             event.get("game_time"),
         ),
     )
+
+
+def forget(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> int:
+    """Take everything of an NPC out of a playthrough, on every branch; what others heard of it they keep.
+
+    How many turns it remembered.
+    """
+    number = timeline.playthrough(connection, playthrough)
+    row = connection.execute(
+        "SELECT id FROM npcs WHERE playthrough = ? AND npc_id = ?", (number, npc_id)
+    ).fetchone()
+    if row is None:
+        return 0
+    speaker = int(row[0])
+    moments = [
+        m for (m,) in connection.execute("SELECT moment FROM memories WHERE npc = ?", (speaker,)).fetchall()
+    ]
+    connection.execute("DELETE FROM memories WHERE npc = ?", (speaker,))
+    connection.execute("DELETE FROM minds WHERE npc = ?", (speaker,))
+    connection.execute("DELETE FROM summaries WHERE npc = ?", (speaker,))
+    for moment in moments:
+        _forget_words(connection, moment, speaker)
+    connection.execute(
+        "DELETE FROM turns WHERE npc = ? AND moment NOT IN (SELECT moment FROM memories)", (speaker,)
+    )
+    return len(moments)
+
+
+def _forget_words(connection: sqlite3.Connection, moment: int, gone: int) -> None:
+    """Index a turn anew for those who still remember it."""
+    said, heard = connection.execute(
+        "SELECT player_text, heard_text FROM turns WHERE moment = ?", (moment,)
+    ).fetchone()
+    text = f"{said}\n{heard}"
+    left = [n for (n,) in connection.execute("SELECT npc FROM memories WHERE moment = ? ORDER BY npc", (moment,))]
+    before = [*left, gone]
+    if not (said or heard):
+        return
+    (speaker,) = connection.execute("SELECT npc FROM turns WHERE moment = ?", (moment,)).fetchone()
+    connection.execute(
+        "INSERT INTO words (words, rowid, who, text) VALUES ('delete', ?, ?, ?)",
+        (moment, _who(speaker, before), text),
+    )
+    if left:
+        connection.execute(
+            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)", (moment, _who(speaker, left), text)
+        )
+
+
+def _who(speaker: int, all_who_remember: Iterable[int]) -> str:
+    """Who remembers a turn, as the index has it: who was spoken to, then the others in order."""
+    numbers = set(all_who_remember)
+    first = [speaker] if speaker in numbers else []
+    return " ".join(f"n{number}" for number in (*first, *sorted(numbers - {speaker})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +292,7 @@ def _turn(row: tuple[Any, ...]) -> Turn:
 def find(connection: sqlite3.Connection, turn_id: str | None) -> Turn | None:
     """A turn by its id, on whatever branch; None for the id: the last that was recorded."""
     where = "WHERE t.turn_id = ?" if turn_id else "ORDER BY t.moment DESC LIMIT 1"
-    row = connection.execute(f"SELECT {_COLUMNS} {_FROM} {where}", (turn_id,) if turn_id else ()).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} {_FROM} {where}", (turn_id,) if turn_id else ()).fetchone()
     return _turn(row) if row else None
 
 
@@ -292,7 +346,7 @@ def turns_of(
         if len(found) >= limit:
             break
         rows = connection.execute(
-            f"SELECT {_COLUMNS} {_FROM} JOIN memories m ON m.moment = t.moment AND m.npc = ? "  # noqa: S608
+            f"SELECT {_COLUMNS} {_FROM} JOIN memories m ON m.moment = t.moment AND m.npc = ? "
             "WHERE m.branch = ? AND m.moment <= ? ORDER BY m.moment DESC LIMIT ?",
             (number, stretch.branch, min(last, stretch.upto), limit - len(found)),
         )

@@ -72,6 +72,7 @@ CREATE TABLE memories (                       -- who remembers which turn: who s
     own INTEGER NOT NULL,
     PRIMARY KEY (npc, branch, moment)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX memories_by_turn ON memories (moment);
 CREATE TABLE minds (                          -- state and learning; written over unless a save may need the old
     npc INTEGER NOT NULL,
     branch INTEGER NOT NULL,

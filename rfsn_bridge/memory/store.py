@@ -1,192 +1,283 @@
-"""Turns on disk: one line of JSON a turn, one file an NPC and playthrough, durable before it is acknowledged.
+"""The memory of every NPC, as the daemon uses it: what is written is durable before anybody is told so.
 
-A plain beginning that a database replaces with the memory issue. A line that a crash cut short is skipped on
-reading, and the next append starts on a line of its own.
+One daemon holds a folder at a time. What cannot be written for now (a full disk) is kept, within bounds, tried again,
+and acknowledged when it is there.
 """
 
 import asyncio
 import contextlib
-import hashlib
-import json
+import logging
 import os
-import re
-import unicodedata
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields, replace
-from functools import lru_cache
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from rfsn_bridge.domain import Exchange, NpcState, Turn
+from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory.backups import Backup
+from rfsn_bridge.memory.database import Database
+from rfsn_bridge.memory.recall import Recalled, recall
+from rfsn_bridge.memory.records import Encoded
+from rfsn_bridge.memory.schema import CorruptStore, StoreError
+from rfsn_bridge.memory.timeline import Loaded
+from rfsn_bridge.models.filelock import take
 
-from rfsn_bridge.domain import Deed, Exchange, Mood, NpcState, Relationship, Turn
-from rfsn_bridge.errors import BridgeError
+log = logging.getLogger(__name__)
 
-_TAIL_BYTES = 1024 * 1024
-_LEARNED = ".learned"
+_FILE = "memory.db"
+_HOLDER = "holder"
+"""A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
+_WAITING = 256
+"""Turns that may wait for a disk that is full; more are refused."""
+_AGAIN_S = 2.0
 
 
-class StoreError(BridgeError):
-    """A turn could not be written or read."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of an NPC at present."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    turn_ids: tuple[str, ...] = ()
+    state: NpcState | None = None
+    """None: it was never met."""
+    learned: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    encoded: Encoded
+    learned: bytes | None
+    stored: Callable[[], None]
 
 
 class Store:
-    """Appends and reads turns in a thread of its own, in order."""
+    """Open until `aclose`. Everything raises StoreError."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self.path = folder / _FILE
+        self._lock = _hold(folder)
+        try:
+            self._database = Database(self.path)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._waiting: deque[_Waiting] = deque()
+        self._retrying: asyncio.Task[None] | None = None
 
-    async def record(self, turn: Turn) -> None:
-        """Returns once the turn is on disk; raises StoreError if it is not."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._append, turn)
+    # --- Turns
 
-    async def recall(self, playthrough: str, npc_id: str, limit: int) -> tuple[list[Exchange], NpcState | None]:
-        """The latest exchanges, oldest first, and the state the NPC was left in (None: never met)."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._writer, self._read, playthrough, npc_id, limit
-        )
+    async def record(
+        self, turn: Turn, learned: bytes | None = None, stored: Callable[[], None] = lambda: None
+    ) -> None:
+        """Returns once the turn is durable, and then `stored` has been called.
 
-    async def learned(self, playthrough: str, npc_id: str) -> bytes | None:
-        """What `keep` was given last; None if nothing was."""
-        path = self._path(playthrough, npc_id).with_suffix(_LEARNED)
-        return await asyncio.get_running_loop().run_in_executor(self._writer, _bytes, path)
+        If it cannot be written now, raises StoreError; it is tried again, and `stored` is called when it is there.
+        """
+        waiting = _Waiting(records.encode(turn), learned, stored)
+        if self._waiting:  # in order: nothing overtakes what waits
+            self._keep_waiting(waiting)
+            raise StoreError(f"{len(self._waiting)} turns are waiting to be written", "free disk space")
+        try:
+            await self._write_turn(waiting)
+        except CorruptStore:
+            raise
+        except StoreError:
+            self._keep_waiting(waiting)
+            raise
 
-    async def keep(self, playthrough: str, npc_id: str, learned: bytes) -> None:
-        """Keep what an NPC has learned: the old or the new is there, whatever happens. Raises StoreError."""
-        path = self._path(playthrough, npc_id).with_suffix(_LEARNED)
-        await asyncio.get_running_loop().run_in_executor(self._writer, _replace, path, learned)
+    async def _write_turn(self, waiting: _Waiting) -> None:
+        await self._database.write(lambda c: records.add_turn(c, waiting.encoded, waiting.learned))
+        waiting.stored()
 
-    async def set_aside(self, playthrough: str, npc_id: str) -> None:
-        """Rename what an NPC has learned and nobody can read."""
-        path = self._path(playthrough, npc_id).with_suffix(_LEARNED)
+    def _keep_waiting(self, waiting: _Waiting) -> None:
+        if len(self._waiting) >= _WAITING:
+            log.error("a turn is lost: %d are waiting for the disk already", _WAITING)
+            return
+        self._waiting.append(waiting)
+        if self._retrying is None or self._retrying.done():
+            self._retrying = asyncio.create_task(self._try_again())
 
-        def rename() -> None:
-            with contextlib.suppress(OSError):
-                path.replace(path.with_suffix(f"{_LEARNED}.old"))
-
-        await asyncio.get_running_loop().run_in_executor(self._writer, rename)
+    async def _try_again(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(_AGAIN_S)
+            with contextlib.suppress(StoreError):
+                while self._waiting:
+                    await self._write_turn(self._waiting[0])
+                    self._waiting.popleft()
 
     async def find(self, turn_id: str) -> Turn | None:
-        """A turn by its id, with its decision; None if there is none, or it cannot be read."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._find, turn_id)
+        """A turn by its id, with its decision, on whatever branch."""
+        return await self._database.read(lambda c: records.find(c, turn_id))
 
     async def latest(self) -> Turn | None:
         """The turn recorded last, of any NPC."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._find, None)
+        return await self._database.read(lambda c: records.find(c, None))
+
+    # --- Minds
+
+    async def known(self, playthrough: str, npc_id: str, limit: int) -> Known:
+        """The latest exchanges of an NPC, oldest first, how it was left, and what it has learned."""
+
+        def job(connection: sqlite3.Connection) -> Known:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return Known()
+            turns = records.recent(connection, present, number, limit)
+            mind = records.mind(connection, present, number)
+            return Known(
+                tuple(turn.exchange for turn in turns),
+                tuple(turn.turn_id for turn in turns),
+                mind.state if mind else None,
+                mind.learned if mind else None,
+            )
+
+        return await self._database.read(job)
+
+    async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
+        """Keep how an NPC stands and what it has learned, where no turn says so."""
+        await self._database.write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
+
+    async def recall(
+        self, playthrough: str, npc_id: str, text: str, limit: int, without: Sequence[str] = ()
+    ) -> Sequence[Recalled]:
+        """The turns of an NPC that come to mind with a text; `without` are turns that need not be looked for."""
+
+        def job(connection: sqlite3.Connection) -> Sequence[Recalled]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return ()
+            marks = ", ".join("?" * len(without))
+            rows = connection.execute(f"SELECT moment FROM turns WHERE turn_id IN ({marks})", tuple(without))  # noqa: S608
+            return recall(connection, present, number, text, limit, {row[0] for row in rows})
+
+        return await self._database.read(job)
+
+    # --- The game's events and saves
+
+    async def happened(self, playthrough: str, event: Mapping[str, Any]) -> None:
+        await self._database.write(lambda c: records.add_event(c, playthrough, event))
+
+    async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
+        """The present is saved under a name."""
+        await self._database.write(lambda c: timeline.save(c, playthrough, save_id, game_date))
+
+    async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
+        """A save is the present."""
+        return await self._database.write(lambda c: timeline.load(c, playthrough, save_id, game_date))
+
+    async def begin(self, playthrough: str, game_date: float | None) -> None:
+        """A game begins or goes on, at a date."""
+        await self._database.write(lambda c: timeline.begin(c, playthrough, game_date))
+
+    # --- What a person asks
+
+    async def stats(self, playthrough: str | None = None) -> dict[str, Any]:
+        """Counts and sizes."""
+
+        def job(connection: sqlite3.Connection) -> dict[str, Any]:
+            def count(table: str) -> int:
+                return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+            return {
+                "turns": count("turns"),
+                "npcs": count("npcs"),
+                "playthroughs": [
+                    name for (name,) in connection.execute("SELECT name FROM playthroughs ORDER BY name")
+                ],
+                "saves": count("saves"),
+                "events": count("events"),
+                "bytes": self.path.stat().st_size,
+                "waiting": len(self._waiting),
+            }
+
+        return await self._database.read(job)
+
+    async def npcs(self, playthrough: str) -> list[tuple[str, str, int]]:
+        """Every NPC that remembers something: id, name, number of turns."""
+
+        def job(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+            present = timeline.present(connection, playthrough)
+            return list(records.npcs(connection, present)) if present else []
+
+        return await self._database.read(job)
+
+    async def turns(self, playthrough: str, npc_id: str, limit: int, before: str | None = None) -> list[Turn]:
+        """Whole turns that an NPC remembers, the newest first."""
+
+        def job(connection: sqlite3.Connection) -> list[Turn]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return []
+            return records.turns_of(connection, present, number, limit, before)
+
+        return await self._database.read(job)
+
+    async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
+        """Have an NPC forget everything, after a backup; how many turns that were."""
+        backup = await self.back_up("reset")
+        forgotten = await self._database.write(lambda c: records.forget(c, playthrough, npc_id))
+        return backup, forgotten
+
+    # --- Backups
+
+    async def back_up(self, reason: str) -> Backup:
+        """Copy the memory as it is, beside what goes on."""
+        return await asyncio.to_thread(backups.make, self.path, reason)
+
+    async def backups(self) -> list[Backup]:
+        return await asyncio.to_thread(backups.listed, self.path)
+
+    async def restore(self, name: str) -> Backup:
+        """Put a backup in the place of everything, in one step, after a backup of what is there; that backup."""
+        chosen = await asyncio.to_thread(backups.find, self.path, name)
+        await asyncio.to_thread(backups.check, chosen.path)
+        undo = await self.back_up("restore")
+        await self._database.replace(chosen.path)
+        return undo
 
     async def aclose(self) -> None:
         """Waits for what was given to `record`."""
-        await asyncio.to_thread(self._writer.shutdown, True)
-
-    def _path(self, playthrough: str, npc_id: str) -> Path:
-        return self._folder / _file_name(playthrough) / f"{_file_name(npc_id)}.jsonl"
-
-    def _append(self, turn: Turn) -> None:
-        path = self._path(turn.playthrough, turn.npc_id)
-        line = json.dumps(asdict(turn), ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab+") as file:
-                if file.tell():
-                    file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else b"\n" + line
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StoreError(
-                f"{path} cannot be written: {error.strerror}", "free disk space or change --data"
-            ) from error
-
-    def _find(self, turn_id: str | None) -> Turn | None:
-        """The newest turn, or the one of that id, over every file."""
-        wanted = json.dumps(turn_id).encode() if turn_id else b""
-        newest: Turn | None = None
-        for path in sorted(self._folder.glob("*/*.jsonl")):
-            try:
-                lines = path.read_bytes().split(b"\n")
-            except OSError:
-                continue
-            found = [line for line in lines if line and wanted in line]
-            for line in reversed(found if turn_id else found[-1:]):
-                try:
-                    turn = _turns().validate_json(line)
-                except ValueError:
-                    continue
-                if turn_id is None and (newest is None or turn.started_at > newest.started_at):
-                    newest = turn
-                if turn.turn_id == turn_id:
-                    return turn
-        return newest
-
-    def _read(self, playthrough: str, npc_id: str, limit: int) -> tuple[list[Exchange], NpcState | None]:
-        path = self._path(playthrough, npc_id)
-        try:
-            with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - _TAIL_BYTES))
-                lines = file.read().split(b"\n")
-        except FileNotFoundError:
-            return [], None
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror}", "check the data folder") from error
-        if size > _TAIL_BYTES:
-            del lines[0]
-        turns = [turn for turn in map(_parse, lines) if turn]
-        heard = [exchange for exchange, _ in turns]
-        return heard[-limit:] if limit else [], turns[-1][1] if turns else None
+        if self._retrying:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+        with contextlib.suppress(StoreError):
+            while self._waiting:
+                await self._write_turn(self._waiting[0])
+                self._waiting.popleft()
+        await self._database.aclose()
+        self._lock.close()
 
 
-def _bytes(path: Path) -> bytes | None:
+def _hold(folder: Path) -> Any:
+    """The lock of a folder, which the system lifts when its holder ends, however it ends. Raises StoreError."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}", "check the data folder") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside, make durable, rename over."""
-    new = path.with_suffix(f"{path.suffix}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+b")
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be written: {error.strerror}", "free disk space or change --data"
+            f"{folder} cannot be written: {error.strerror}", "choose another folder with --data"
         ) from error
+    if not take(file):
+        file.close()
+        holder = _told(folder / _HOLDER)
+        who = f"process {holder}" if holder else "another process"
+        raise StoreError(
+            f"the memory in {folder} is in use by {who}",
+            "stop that RFSN Bridge first, or give this one another --data folder",
+        )
+    with contextlib.suppress(OSError):
+        (folder / _HOLDER).write_text(str(os.getpid()))
+    return file
 
 
-@lru_cache(maxsize=1)
-def _turns() -> TypeAdapter[Turn]:
-    return TypeAdapter(Turn)
-
-
-def _parse(line: bytes) -> tuple[Exchange, NpcState] | None:
-    """What is recalled of a turn; None for a line that a crash cut short, or that is none of ours."""
+def _told(path: Path) -> str:
     try:
-        turn: dict[str, Any] = json.loads(line)
-        heard = Exchange(turn["player_text"], turn["heard_text"])
-        deeds = tuple(Deed(**deed) for deed in turn.get("deeds", ()))  # absent in files of earlier versions
-        return replace(heard, deeds=deeds), _state(turn["state"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def _state(raw: dict[str, Any]) -> NpcState:
-    known = {field.name: raw[field.name] for field in fields(NpcState) if field.name in raw}
-    known["cooldowns"] = tuple((str(name), float(days)) for name, days in known.get("cooldowns", ()))
-    return NpcState(**{**known, "mood": Mood(known["mood"]), "relationship": Relationship(known["relationship"])})
-
-
-def _file_name(name: str) -> str:
-    """A name any file system takes: a readable slug, and a hash that keeps every two names apart."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40]
-    return f"{slug or 'npc'}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return path.read_text(encoding="ascii")[:20].strip()
+    except (OSError, ValueError):
+        return ""

@@ -98,7 +98,7 @@ class Loaded:
 
 
 def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: float | None) -> Loaded:
-    """Make a save the present. One never seen is found by its date: the last moment not after it. For the writer."""
+    """Make a save the present; one never seen is found by its date: the last moment not after it. Writer."""
     number = playthrough(connection, name)
     row = connection.execute(
         "SELECT branch, moment FROM saves WHERE playthrough = ? AND save_id = ?", (number, save_id)
@@ -120,7 +120,7 @@ def _go_to(connection: sqlite3.Connection, number: int, branch: int, moment: int
 
 
 def _by_date(connection: sqlite3.Connection, number: int, game_date: float) -> tuple[int, int]:
-    """The last dated moment, of the present or else of any branch, that is not after a date; the beginning if none."""
+    """The last dated moment of the present that is not after a date; the beginning if there is none."""
     branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
     for stretch in _stretches(connection, branch, upto):
         row = connection.execute(
@@ -137,14 +137,12 @@ def _by_date(connection: sqlite3.Connection, number: int, game_date: float) -> t
 
 def needed(connection: sqlite3.Connection, branch: int, moment: int) -> bool:
     """Whether a save, or a branch that forked off, still needs what was so at a moment of a branch."""
-    return (
-        connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM saves WHERE branch = ?1 AND moment >= ?2) "
-            "OR EXISTS (SELECT 1 FROM branches WHERE parent = ?1 AND fork >= ?2)",
-            (branch, moment),
-        ).fetchone()[0]
-        == 1
-    )
+    (is_needed,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM saves WHERE branch = ?1 AND moment >= ?2) "
+        "OR EXISTS (SELECT 1 FROM branches WHERE parent = ?1 AND fork >= ?2)",
+        (branch, moment),
+    ).fetchone()
+    return bool(is_needed)
 
 
 def begin(connection: sqlite3.Connection, name: str, game_date: float | None) -> None:

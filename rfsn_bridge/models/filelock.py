@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 _POLL_S = 0.1
 
@@ -21,6 +22,15 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def take(file: IO[bytes]) -> bool:
+    """Take the lock that an open file stands for; False if another has it. Closing the file lifts it."""
+    try:
+        _take(file.fileno())
+    except (BlockingIOError, PermissionError):  # POSIX, Windows
+        return False
+    return True
+
+
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock file `path` (made if need be, never deleted: that would race).
@@ -28,12 +38,8 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     While another holds it, `waiting` is called some times a second; it may raise to give up.
     """
     with path.open("ab") as file:
-        while True:
-            try:
-                _take(file.fileno())
-                break
-            except (BlockingIOError, PermissionError):  # POSIX, Windows
-                waiting()
-                Event().wait(_POLL_S)
+        while not take(file):
+            waiting()
+            Event().wait(_POLL_S)
         # Closing the file lifts the lock.
         yield

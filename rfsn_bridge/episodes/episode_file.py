@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -24,6 +25,7 @@ from rfsn_bridge.domain import (
     Trace,
 )
 from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.mind.state import settle
 
 _MAX_LINE = 1 << 20
 _BANDS = (-0.6, -0.2, 0.2, 0.6)
@@ -58,6 +60,28 @@ class State(_Part):
         return NpcState(**{name: getattr(self, name) for name in State.model_fields})
 
 
+class Change(_Part):
+    """What differs between two states: numbers as differences, the rest as it is then."""
+
+    mood: Mood | None = None
+    affinity: Number = 0.0
+    relationship: Relationship | None = None
+    trust: Number = 0.0
+    fear: Number = 0.0
+    recent_sentiment: Number = 0.0
+    combat_active: bool | None = None
+    quest_active: bool | None = None
+    mood_strength: Number = 0.0
+
+    def applied(self, state: NpcState) -> NpcState:
+        """The state after it."""
+        changed: dict[str, Any] = {}
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            changed[name] = getattr(state, name) + value if type(value) is float else value
+        return settle(replace(state, **changed))
+
+
 class Traced(_Part):
     """What a decision was made from, and what its turn was worth, part by part."""
 
@@ -67,8 +91,8 @@ class Traced(_Part):
     events: tuple[str, ...] = ()
     """What the game reported since the turn before."""
     rules: tuple[str, ...] = ()
-    changes: dict[str, float | bool | str] = {}
-    """What the line changed of `state_before`, numbers as differences."""
+    changes: Change = Change()
+    """What the line changed of `state_before`."""
     vetoed: dict[Action, str] = {}
     """Denied candidates, with the safety rule that denied each."""
     why: dict[str, Number] = {}
@@ -114,10 +138,8 @@ class Episode(_Part):
     @property
     def heard_state(self) -> NpcState:
         """The state that the action was chosen in: `state_before` with what the player's line changed."""
-        state = self.state_before.model_dump()
-        for name, value in (self.trace.changes if self.trace else {}).items():
-            state[name] = state[name] + value if type(value) is float else value
-        return State.model_construct(**state).npc_state()
+        state = self.state_before.npc_state()
+        return self.trace.changes.applied(state) if self.trace else state
 
 
 # --- Reading ----------------------------------------------------------------------------------------

@@ -91,7 +91,12 @@ class Curve(_Part):
         if self.kind == "power":
             exponent = self.exponent
             return lambda x: max(low, min(high, slope * math.copysign(abs(x) ** exponent, x) + offset))
-        return lambda x: max(low, min(high, slope * x + offset))
+
+        def line(x: float) -> float:  # the most frequent curve by far, and so the one that must be quick
+            y = slope * x + offset
+            return low if y < low else high if y > high else y
+
+        return line
 
 
 class _Entry(_Part):
@@ -125,6 +130,11 @@ class Consideration:
     """Whether it reads the predicted state, and so differs with what the player may have meant."""
     file: str = ""
     line: int = 0
+
+    @property
+    def of_the_present(self) -> bool:
+        """Whether it comes to the same for every action: it reads only how things stand now."""
+        return not self.of_the_future and self.read is not INPUTS["usual"]
 
 
 def load_considerations(

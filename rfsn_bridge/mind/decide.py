@@ -7,6 +7,7 @@ decision carries a trace of everything it was made from; `explain` turns that in
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from random import Random
 
 from rfsn_bridge.domain import (
@@ -37,6 +38,7 @@ _TOP = 4
 _WITHIN = 0.5
 """An action whose score is further below the best is no choice, only a mistake."""
 _COMPARED = tuple(each.name for each in fields(NpcState) if each.name != "cooldowns")
+_compared = attrgetter(*_COMPARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,11 @@ class Mind:
 
 def changes(before: NpcState, after: NpcState) -> dict[str, float | str | bool]:
     """What differs between two states: numbers as differences, the rest as it is now."""
-    found: dict[str, float | str | bool] = {}
-    for name in _COMPARED:
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            found[name] = round(new - old, 6) if type(new) is float else new
-    return found
+    return {
+        name: round(new - old, 6) if type(new) is float else new
+        for name, old, new in zip(_COMPARED, _compared(before), _compared(after), strict=True)
+        if old != new
+    }
 
 
 def _candidates(weighed: Weighed, choice: Choice, state: NpcState) -> Iterable[Candidate]:

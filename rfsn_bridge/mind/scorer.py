@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rfsn_bridge.domain import Action, NpcState, Prediction, Score, ScoringContext
+from rfsn_bridge.domain import Action, NpcState, Personality, Prediction, Score, ScoringContext
 from rfsn_bridge.mind.considerations import Consideration, load_considerations
 from rfsn_bridge.mind.rules import ALWAYS
 
@@ -11,44 +11,37 @@ class UtilityScorer:
     """The built-in scorer `utility`."""
 
     def __init__(self, considerations: Sequence[Consideration] | None = None) -> None:
-        chosen = load_considerations() if considerations is None else considerations
-        self._by_action = {
-            action: (
-                [each for each in chosen if action in each.actions and not each.of_the_future],
-                [each for each in chosen if action in each.actions and each.of_the_future],
-            )
-            for action in Action
-        }
+        self._all = tuple(load_considerations() if considerations is None else considerations)
+        self._by_action = {action: [each for each in self._all if action in each.actions] for action in Action}
 
     def score(self, context: ScoringContext, predictions: Sequence[Prediction]) -> Sequence[Score]:
         state, traits = context.state, context.npc.personality
-        holds: dict[str, bool] = {}
-
-        def counts(each: Consideration) -> bool:
-            if each.condition is ALWAYS:
-                return True
-            known = holds.get(each.id)
-            if known is None:
-                known = holds[each.id] = each.condition.holds(state, traits)
-            return known
-
+        now: dict[str, float] = {}  # what comes to the same for every action; 0: it does not count
+        for each in self._all:
+            if each.condition is not ALWAYS and not each.condition.holds(state, traits):
+                now[each.id] = 0.0
+            elif each.of_the_present:
+                now[each.id] = round(each.weight * each.curve(each.read(state, state, traits, 0.0)), 6)
         scores = []
         for prediction in predictions:
-            present, future = self._by_action[prediction.action]
-            terms: dict[str, float] = {}
-            for each in present:
-                if counts(each):
-                    terms[each.id] = each.weight * each.curve(each.read(state, state, traits, prediction.usual))
-            outcomes: Sequence[tuple[float, NpcState]] = [
-                (outcome.probability, outcome.state) for outcome in prediction.outcomes
-            ] or [(1.0, prediction.state)]
-            for each in future:
-                if counts(each):
-                    read, curve = each.read, each.curve
-                    expected = 0.0
-                    for probability, after in outcomes:
-                        expected += probability * curve(read(state, after, traits, prediction.usual))
-                    terms[each.id] = each.weight * expected
-            contributions = {name: rounded for name, value in terms.items() if (rounded := round(value, 6))}
+            contributions: dict[str, float] = {}
+            for each in self._by_action[prediction.action]:
+                value = now.get(each.id)
+                if value is None:
+                    value = round(each.weight * _expected(each, state, prediction, traits), 6)
+                if value:
+                    contributions[each.id] = value
             scores.append(Score(prediction.action, round(sum(contributions.values()), 6), contributions))
         return scores
+
+
+def _expected(each: Consideration, state: NpcState, prediction: Prediction, traits: Personality) -> float:
+    """A consideration's curve, averaged over the outcomes of an action."""
+    read, curve, usual = each.read, each.curve, prediction.usual
+    outcomes = prediction.outcomes
+    if len(outcomes) < 2 or not each.of_the_future:
+        return curve(read(state, prediction.state, traits, usual))
+    expected = 0.0
+    for outcome in outcomes:
+        expected += outcome.probability * curve(read(state, outcome.state, traits, usual))
+    return expected

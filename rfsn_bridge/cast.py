@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.domain import Decision, Exchange, Happening, Mood, Npc, NpcState
 from rfsn_bridge.errors import BridgeError, ProtocolError
-from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.store import Known, Store
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.events import Did, Happened, Passed
 from rfsn_bridge.mind.experience import Experience
@@ -32,7 +32,8 @@ class Member:
 
     npc: Npc
     state: NpcState
-    history: deque[Exchange]
+    history: deque[tuple[str, Exchange]]
+    """The latest turns that were recorded, by their ids, the oldest first."""
     memory: asyncio.Task[None] | None = None
     """Brings back what is on disk; a turn waits for it."""
     meanwhile: list[Callable[[NpcState], NpcState]] = field(default_factory=list)
@@ -49,6 +50,8 @@ class Member:
     learned: Experience | None = None
     """What it has learned; there once `memory` is."""
     aftermath: Aftermath | None = None
+    unkept: bool = False
+    """Whether its state, or what it has learned, is newer than what is on disk."""
     news: deque[str] = field(default_factory=lambda: deque(maxlen=_MAX_NEWS))
     """What happened since it was last spoken to, in sentences; the oldest goes first."""
 
@@ -76,6 +79,7 @@ class Member:
     def change(self, how: Callable[[NpcState], NpcState]) -> None:
         """The game changes its state, now and in what is still being remembered."""
         self.state = how(self.state)
+        self.unkept = True
         if self.memory and not self.memory.done():
             self.meanwhile.append(how)
 
@@ -86,7 +90,10 @@ class Member:
     def remembered(self, before: RunningTurn, now: float) -> list[Exchange]:
         """What was heard before a turn, oldest first."""
         pending = [turn for turn in self.unrecorded.values() if turn is not before]
-        return [*self.history, *(_exchange(turn, turn.heard.so_far(now)) for turn in pending)]
+        return [
+            *(exchange for _, exchange in self.history),
+            *(_exchange(turn, turn.heard.so_far(now)) for turn in pending),
+        ]
 
     def take_in(self, turn: RunningTurn, heard_text: str) -> None:
         """Remember a turn by what was heard of it; its action counts only if anything was."""
@@ -98,7 +105,7 @@ class Member:
                 rules = turn.snapshot.mind.world.rules
                 self.state = apply_transition(self.state, done, rules, self.npc.personality)
         if turn.line.by_player or heard_text or turn.deeds:
-            self.history.append(_exchange(turn, heard_text))
+            self.history.append((turn.turn_id, _exchange(turn, heard_text)))
 
 
 class Cast:
@@ -125,6 +132,7 @@ class Cast:
         self._warn = warn
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
+        self._loading: asyncio.Future[None] | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -182,9 +190,13 @@ class Cast:
             return list(self._members.values())
         return [member for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
-    async def load(self, playthrough: str) -> int:
-        """Another save is the present: every NPC stays, and remembers what is stored. How many there are."""
+    async def load(self, playthrough: str, ready: Awaitable[None]) -> int:
+        """Another save is the present, once it is `ready`: every NPC stays, and remembers what is stored of it then.
+
+        How many there are.
+        """
         self._playthrough = playthrough
+        self._loading = asyncio.ensure_future(ready)
         self._leaving.clear()
         for npc_id, old in list(self._members.items()):
             fight, quest = old.state.combat_active, old.state.quest_active
@@ -225,35 +237,33 @@ class Cast:
 
     async def _remember(self, member: Member, *, force: bool = False) -> None:
         """Bring back what is on disk of an NPC; the game's `state` counts where nothing is."""
+        if self._loading:
+            await asyncio.shield(self._loading)
         try:
-            limit = member.history.maxlen or 0
-            history, state = await self._store.recall(self._playthrough, member.npc.npc_id, limit)
+            known = await self._store.known(self._playthrough, member.npc.npc_id, member.history.maxlen or 0)
         except BridgeError as error:
             self._warn(error)
-            history, state = [], None
-        member.learned = await self._learned(member.npc.npc_id)
+            known = Known()
+        member.learned = self._learned(member.npc.npc_id, known.learned)
         member.aftermath = Aftermath(member.learned, self._playing)
-        member.history.extendleft(reversed(history))
-        met = NpcState() if state is None else state
-        if member.seed and (force or state is None):
+        member.history.extendleft(zip(reversed(known.turn_ids), reversed(known.exchanges), strict=True))
+        met = NpcState() if known.state is None else known.state
+        if member.seed and (force or known.state is None):
             met = _seeded(met, member.seed)
         for how in member.meanwhile:
             met = how(met)
         fight, quest = member.state.combat_active, member.state.quest_active  # the game's word, not memory's
         member.state = replace(met, combat_active=fight, quest_active=quest)
 
-    async def _learned(self, npc_id: str) -> Experience:
+    def _learned(self, npc_id: str, saved: bytes | None) -> Experience:
         """What an NPC has learned; what cannot be read is told of, and begun anew."""
         mind = self._mind()
-        try:
-            saved = await self._store.learned(self._playthrough, npc_id)
-            return mind.newcomer() if saved is None else mind.returning(saved)
-        except BridgeError as error:
-            self._warn(error)
-        except ValueError as error:
-            hint = "it learns anew; the old file is kept beside the new one"
-            self._warn(BridgeError(f"what {npc_id} has learned cannot be used: {error}", hint))
-            await self._store.set_aside(self._playthrough, npc_id)
+        if saved is not None:
+            try:
+                return mind.returning(saved)
+            except ValueError as error:
+                hint = "it learns anew; `rfsn-bridge memory backups` lists what there was"
+                self._warn(BridgeError(f"what {npc_id} has learned cannot be used: {error}", hint))
         return mind.newcomer()
 
 

@@ -169,6 +169,7 @@ class Game:
             case GameEvent():
                 self._game_time.told(message.game_time)
                 self._cast.happened(message)
+                self._bridge.store.happened(self.playthrough, message.model_dump(mode="json", exclude_none=True))
                 if message.kind == "death":
                     for npc_id in message.npc_ids or ():
                         self._interrupt_npc(npc_id)
@@ -192,7 +193,7 @@ class Game:
                 self._done(message)
             case SaveCreated():
                 self._game_time.told(message.game_time)
-                self._done(message)
+                self._slowly(self._save(message), message)
             case GameStarted() | SaveLoaded():
                 self._load(message)
             case NpcGone():
@@ -386,23 +387,22 @@ class Game:
             hearers=turn.line.hearers,
             deeds=tuple(turn.deeds),
             started_at=started_at,
+            game_date=self._game_time.date,
         )
+        acknowledgement = TurnRecorded(
+            turn_id=turn.turn_id,
+            heard_text=heard_text,
+            heard_through_seq=through,
+            state=StateView.of(record.state),
+        )
+        learned = member.learned.dump() if member.learned else None
+        member.unkept = False
         try:
-            await self._bridge.store.record(record)
+            await self._bridge.store.record(record, learned, lambda: self.send(acknowledgement))
         except BridgeError as error:
-            log.error("a turn was not stored: %s", error)
+            log.error("a turn is not stored yet: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
             self.send(notice.model_copy(update={"turn_id": turn.turn_id}))
-            return
-        self.send(
-            TurnRecorded(
-                turn_id=turn.turn_id,
-                heard_text=heard_text,
-                heard_through_seq=through,
-                state=StateView.of(record.state),
-            )
-        )
-        await self._insight.keep(member, self.playthrough)
 
     async def _explain(self, message: Explain) -> None:
         self._done(message, await self._insight.explain(message.turn_id))
@@ -445,6 +445,13 @@ class Game:
 
     # --- Saves
 
+    async def _save(self, message: SaveCreated) -> None:
+        """The present gets a name, with all that is felt and learned by now."""
+        keeping = [self._insight.keep(member, self.playthrough) for member in self._cast.members]
+        saving = self._bridge.store.save(message.playthrough, message.save_id, message.game_time)
+        await asyncio.gather(*keeping, saving)
+        self._done(message)
+
     def _load(self, message: GameStarted | SaveLoaded) -> None:
         """Another point of a playthrough is the present; what was under way has not happened."""
         self.playthrough = message.playthrough
@@ -457,8 +464,26 @@ class Game:
         self._slowly(self._loaded(message, undone), message)
 
     async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
-        npcs = await self._cast.load(message.playthrough)
+        npcs = await self._cast.load(message.playthrough, self._go_to(message))
         self._done(message, {"npcs": npcs, "turns_forgotten": undone})
+
+    async def _go_to(self, message: GameStarted | SaveLoaded) -> None:
+        """Have the memory follow; what cannot be found is told of."""
+        store, playthrough, date = self._bridge.store, message.playthrough, message.game_time
+        try:
+            if isinstance(message, GameStarted) and message.save_id is None:
+                await store.begin(playthrough, date)
+                return
+            loaded = await store.load(playthrough, message.save_id or "", date)
+        except BridgeError as error:
+            self._warn_of_memory(error)
+            return
+        if not loaded.exact:
+            how = "the NPCs remember what was before its date" if loaded.found else "the NPCs remember everything"
+            text = f"the save {message.save_id!r} was made without RFSN Bridge: {how}"
+            self.send(
+                Notice(level="info", code="save_unknown", message=text, hint="save once more to have it known")
+            )
 
     # --- Interruption
 

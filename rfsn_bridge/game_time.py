@@ -19,6 +19,11 @@ class GameTime:
     def __call__(self) -> float:
         return self._passed + max(0.0, self._playing() - self._counted_at) * _DAYS_PER_S
 
+    @property
+    def date(self) -> float | None:
+        """The game's own date, as far as it has said one, in days."""
+        return None if self._date is None else self._date + self() - self._passed
+
     def told(self, date: float | None, *, loaded: bool = False) -> None:
         """The game says its date, in days (None: it does not). After a load, no time has passed since the last."""
         if date is None:

@@ -92,27 +92,31 @@ class Insight:
         }
 
     async def keep(self, member: Member, playthrough: str) -> None:
-        """Put what an NPC has learned on disk."""
-        if member.learned is None:
+        """Put how an NPC stands, and what it has learned, on disk, if that is news."""
+        if member.learned is None or not member.unkept:
             return
+        member.unkept = False
         try:
-            await self._bridge.store.keep(playthrough, member.npc.npc_id, member.learned.dump())
+            await self._bridge.store.keep(playthrough, member.npc.npc_id, member.state, member.learned.dump())
         except BridgeError as error:
+            member.unkept = True
             self._warn(error)
 
     async def part(self, member: Member, playthrough: str) -> None:
         """Nobody will say anything to an NPC any more: its last turn is worth what is known of it."""
         if member.aftermath and member.aftermath.over():
-            await self.keep(member, playthrough)
+            member.unkept = True
+        await self.keep(member, playthrough)
 
     async def reset(self, member: Member, playthrough: str) -> None:
-        """Have an NPC learn anew; what it had learned is set aside on disk. Raises StoreError."""
+        """Have an NPC learn anew; a backup has what it had learned. Raises StoreError."""
         if member.memory:
             await asyncio.shield(member.memory)
+        await self._bridge.store.back_up("reset")
         member.learned = self._bridge.snapshot.mind.newcomer()
         member.aftermath = Aftermath(member.learned, self._playing)
-        await self._bridge.store.set_aside(playthrough, member.npc.npc_id)
-        await self._bridge.store.keep(playthrough, member.npc.npc_id, member.learned.dump())
+        member.unkept = True
+        await self.keep(member, playthrough)
 
 
 def _unknown(turn_id: str) -> ProtocolError:

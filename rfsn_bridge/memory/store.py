@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ class Store:
         except BaseException:
             self._lock.close()
             raise
+        self.lost_events = 0
+        """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
 
@@ -159,8 +162,14 @@ class Store:
 
     # --- The game's events and saves
 
-    async def happened(self, playthrough: str, event: Mapping[str, Any]) -> None:
-        await self._database.write(lambda c: records.add_event(c, playthrough, event))
+    def happened(self, playthrough: str, event: Mapping[str, Any]) -> None:
+        """Write an event of the game down, some time soon; one that cannot be written is counted."""
+        done = self._database.submit(lambda c: records.add_event(c, playthrough, event))
+        done.add_done_callback(self._count_lost)
+
+    def _count_lost(self, done: Future[None]) -> None:
+        if done.exception() is not None:
+            self.lost_events += 1
 
     async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
         """The present is saved under a name."""

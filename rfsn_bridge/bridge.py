@@ -91,6 +91,8 @@ class Bridge:
         connection.send(encode(self._identified(game, identify, resumed=resumed)))
         if resumed and resume:
             game.resume(resume.last_n)
+        if not resumed and (trouble := self.store.trouble):
+            game.send(Notice(level="error", code="memory_damaged", message=trouble.message, hint=trouble.hint))
         for problem in [] if resumed else self._plugin_problems:
             game.send(
                 Notice(level="warning", code="plugin", message=f"plugin {problem.plugin}: {problem.message}")

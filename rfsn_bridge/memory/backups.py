@@ -1,10 +1,11 @@
 """Copies of the memory: made while it is in use, checked, kept for a while, and put back in one step.
 
-A backup is a whole SQLite file, made by SQLite's backup API into a file of another name, checked, made durable, then
-renamed: whatever happens, what has a backup's name is one. Names are unique: the time, the reason, a number.
+A backup is a whole SQLite file, made by SQLite's backup API into a file of another name, checked, made durable,
+then renamed: whatever happens, what has a backup's name is one. Its checksum lies beside it. Names are unique: the time, the reason, a number.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import sqlite3
@@ -47,6 +48,8 @@ def make(store: Path, reason: str) -> Backup:
             _copy(store, part)
             turns = check(part)
             _durable(part)
+            _sums(path).write_text(_sum(part))
+            _durable(_sums(path))
             part.replace(path)
             _durable_folder(folder)
         finally:
@@ -71,19 +74,25 @@ def listed(store: Path) -> list[Backup]:
 
 
 def prune(store: Path, keep: int) -> list[str]:
-    """Delete the oldest automatic backups beyond `keep`; their names. Those made before a change are kept as long."""
+    """Delete the oldest automatic backups beyond `keep`, and as many of those made before a change; their names."""
     names = []
     for reasons in ({"automatic"}, {"reset", "restore", "migration"}):
         for backup in [each for each in listed(store) if each.reason in reasons][keep:]:
             with contextlib.suppress(OSError):
                 backup.path.unlink()
+                _sums(backup.path).unlink(missing_ok=True)
                 names.append(backup.name)
     return names
 
 
 def check(path: Path) -> int:
-    """How many turns a whole and sound memory has; raises CorruptStore for anything else."""
+    """How many turns a whole and sound memory has; raises CorruptStore for anything else.
+
+    A backup must be, byte for byte, what was written: SQLite's own check does not see every change.
+    """
     try:
+        if _sums(path).is_file() and _sums(path).read_text() != _sum(path):
+            raise CorruptStore(f"{path} is damaged: it is not what was written", "choose another backup")
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             if application != APPLICATION_ID:
@@ -92,7 +101,7 @@ def check(path: Path) -> int:
             if verdict != "ok":
                 raise CorruptStore(f"{path} is damaged: {verdict}", "choose another backup")
             return int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise CorruptStore(f"{path} is damaged: {error}", "choose another backup") from error
 
 
@@ -149,6 +158,16 @@ def _good(backups: Iterable[Backup]) -> Iterator[Backup]:
         with contextlib.suppress(CorruptStore):
             check(backup.path)
             yield backup
+
+
+def _sums(path: Path) -> Path:
+    """Where a backup's checksum lies."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unused(folder: Path, reason: str) -> Path:

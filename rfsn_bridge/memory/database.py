@@ -1,7 +1,7 @@
-"""The database file: one writer that makes many changes durable at once, readers beside it, nothing on the event loop.
+"""The database file: one writer that makes many changes durable at once, and readers beside it.
 
-Writes queue up in a thread of their own. While one commit waits for the disk, those that arrive meanwhile gather, and
-the next commit makes them all durable together (group commit). A change is done in full or not at all: each runs
+Writes queue up in a thread of their own. While one commit waits for the disk, those that arrive meanwhile gather,
+and the next commit makes them all durable together (group commit). A change is done in full or not at all: each runs
 inside a savepoint, so that one that fails takes no other with it, and nobody is told of success before the commit.
 """
 
@@ -74,7 +74,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
     async def replace(self, source: Path) -> None:
-        """Put the contents of another database in the place of this one's, in one transaction. Raises StoreError."""
+        """Put the contents of another database in the place of ours, in one transaction. Raises StoreError."""
         await asyncio.wrap_future(self.submit(_Replace(source)))
 
     async def aclose(self) -> None:

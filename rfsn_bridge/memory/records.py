@@ -60,8 +60,8 @@ def encode(turn: Turn) -> Encoded:
 def importance(turn: Turn) -> float:
     """How much a turn mattered to the NPC, in [0, 1]: by what it changed and what was done in it.
 
-    After "importance" of Park et al., "Generative Agents" (2023), which asks a language model for it; here it is the
-    change of feeling that the line made and the action is predicted to make, which is known anyway.
+    After "importance" of Park et al., "Generative Agents" (2023), which asks a language model for it; here it is
+    the change of feeling that the line made and the action is predicted to make, which is known anyway.
     """
     decision = turn.decision
     if decision is None or decision.trace is None:
@@ -263,8 +263,8 @@ def mind(connection: sqlite3.Connection, present: Present, number: int) -> MindR
 
 
 _COLUMNS = (
-    "t.moment, t.turn_id, n.npc_id, n.name, t.player_text, t.heard_text, t.heard_through_seq, t.status, t.hearers, "
-    "t.deeds, t.state, t.decision, t.game_date, t.started_at, p.name, t.importance"
+    "t.moment, t.turn_id, n.npc_id, n.name, t.player_text, t.heard_text, t.heard_through_seq, t.status, "
+    "t.hearers, t.deeds, t.state, t.decision, t.game_date, t.started_at, p.name, t.importance"
 )
 _FROM = "FROM turns t JOIN npcs n ON n.id = t.npc JOIN playthroughs p ON p.id = n.playthrough"
 

@@ -1,7 +1,7 @@
 """The tables, their version, and how an older file becomes one of today's.
 
-Everything that happens is a *moment*: a number that only grows. Each belongs to a *branch* of its playthrough, and a
-branch holds all of its parent up to the moment where it forked off. A save is a point (branch, moment); loading it
+Everything that happens is a *moment*: a number that only grows. Each belongs to a *branch* of its playthrough, and
+a branch holds all of its parent up to the moment where it forked off. A save is a point (branch, moment); loading it
 begins a new branch there, as soon as something new happens. Nothing is ever copied.
 """
 
@@ -114,18 +114,14 @@ CREATE TABLE summaries (
     text TEXT NOT NULL
 ) STRICT;
 CREATE INDEX summaries_of ON summaries (npc, branch, moment);
-CREATE TABLE backups (
-    name TEXT PRIMARY KEY,
-    made_at REAL NOT NULL,
-    reason TEXT NOT NULL,
-    turns INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (       -- rowid = moment of a turn; `who` = "n12 n15": who remembers it
     who, text, content = '', tokenize = "unicode61 remove_diacritics 2"
 );
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
+
+_CHECKED_AT_ONCE = 64 * 2**20
+"""Bytes: a file up to this size is looked through when it is opened, which takes some tenths of a second."""
 
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
 """From each earlier version to the next."""
@@ -156,6 +152,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Calla
             f"BEGIN IMMEDIATE;{TABLES}PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={VERSION};COMMIT;"
         )
         return
+    if path.stat().st_size <= _CHECKED_AT_ONCE:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise CorruptStore(f"{path} is damaged: {verdict}", "run: rfsn-bridge memory backups")
     if application != APPLICATION_ID:
         raise CorruptStore(f"{path} is no memory of RFSN Bridge", "move it away, or name another --data folder")
     if version > VERSION:

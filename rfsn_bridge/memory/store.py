@@ -1,7 +1,7 @@
 """The memory of every NPC, as the daemon uses it: what is written is durable before anybody is told so.
 
-One daemon holds a folder at a time. What cannot be written for now (a full disk) is kept, within bounds, tried again,
-and acknowledged when it is there.
+One daemon holds a folder at a time. What cannot be written for now (a full disk) is kept, within bounds, tried
+again, and acknowledged when it is there.
 """
 
 import asyncio
@@ -60,8 +60,10 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.path = folder / _FILE
         self._lock = _hold(folder)
+        self.trouble: StoreError | None = None
+        """What the player must be told of the memory that was found."""
         try:
-            self._database = Database(self.path)
+            self._database = self._opened()
         except BaseException:
             self._lock.close()
             raise
@@ -69,6 +71,23 @@ class Store:
         """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
+
+    def _opened(self) -> Database:
+        """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""
+        try:
+            return Database(self.path)
+        except CorruptStore as error:
+            aside = backups.set_aside(self.path)
+            good = backups.newest_good(self.path)
+            hint = (
+                f"`rfsn-bridge memory restore {good.name}` brings back {good.turns} turns"
+                if good
+                else "no backup is sound"
+            )
+            message = f"the memory is damaged and was set aside as {aside.name}; the NPCs begin anew"
+            self.trouble = CorruptStore(message, hint)
+            log.error("%s (%s); %s", message, error.message, hint)
+            return Database(self.path)
 
     # --- Turns
 

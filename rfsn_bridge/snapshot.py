@@ -133,7 +133,7 @@ def _chosen(registry: Registry, kind: str, name: str, at: tuple[str, ...], confi
 
 def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], config: Config) -> BaseModel:
     try:
-        return part.options.model_validate(raw)
+        return part.options.model_validate(raw, context={"folder": config.folder})
     except ValidationError as invalid:
         raise yaml_file.explain(invalid, part.options, config.lines, "config.yaml", at) from None
 

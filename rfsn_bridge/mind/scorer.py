@@ -11,13 +11,15 @@ class UtilityScorer:
     """The built-in scorer `utility`."""
 
     def __init__(self, considerations: Sequence[Consideration] | None = None) -> None:
-        self._all = tuple(load_considerations() if considerations is None else considerations)
-        self._by_action = {action: [each for each in self._all if action in each.actions] for action in Action}
+        self.considerations = tuple(load_considerations() if considerations is None else considerations)
+        self._by_action = {
+            action: [each for each in self.considerations if action in each.actions] for action in Action
+        }
 
     def score(self, context: ScoringContext, predictions: Sequence[Prediction]) -> Sequence[Score]:
         state, traits = context.state, context.npc.personality
         now: dict[str, float] = {}  # what comes to the same for every action; 0: it does not count
-        for each in self._all:
+        for each in self.considerations:
             if each.condition is not ALWAYS and not each.condition.holds(state, traits):
                 now[each.id] = 0.0
             elif each.of_the_present:

@@ -28,8 +28,9 @@ _PLACE: Mapping[Relationship, int] = {
     Relationship.STRANGER: _MIDDLE,
 }
 
-_AFFINITY_STEP, _TRUST_STEP, _FEAR_STEP = 0.8, 0.8, 0.6
+STEPS: Mapping[str, float] = {"affinity": 0.8, "trust": 0.8, "fear": 0.6}
 """How far one event can move a number, whatever the rules say together."""
+_AFFINITY_STEP, _TRUST_STEP, _FEAR_STEP = STEPS.values()
 _SENTIMENT_KEPT = 0.5
 
 _MOOD_HALF_LIFE = 0.05
@@ -89,6 +90,14 @@ def settle(state: NpcState, *, met: bool = False) -> NpcState:
         strength,
         state.cooldowns,
     )
+
+
+def affinity_range(relationship: Relationship) -> tuple[float, float]:
+    """From which affinity up to (but not at) which one a relationship lasts."""
+    place = _PLACE[relationship]
+    low = _BORDERS[place - 1] - _MARGIN if place else -1.0
+    high = _BORDERS[place] + _MARGIN if place < len(_BORDERS) else 1.0 + 1e-9
+    return low, high
 
 
 def within_tier(affinity: float, relationship: Relationship) -> float:

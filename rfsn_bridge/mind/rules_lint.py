@@ -148,14 +148,15 @@ def _shadowed_proposals(proposals: Sequence[Proposal]) -> Iterator[Finding]:
                 theirs = other.usual.get(action, 0.0)
                 if how and (theirs > how or (earlier and theirs == how)):
                     best.setdefault(action, other)
-        if not best:
-            continue
         whole = best.keys() == {action for action, how in proposal.usual.items() if how}
+        meant = all(other.file != proposal.file and other in proposals[index:] for other in best.values())
+        if not best or (meant and not whole):  # a pack proposes more of something than what it builds on
+            continue
         others = ", ".join(dict.fromkeys(f"{other.id} ({where(other)})" for other in best.values()))
         names = ", ".join(best)
         message = f"its {names} never counts: whenever it holds, {others} proposes as much or more"
         remedy = "remove it, or propose more" if whole else f"leave {names} out, or propose more"
-        yield about(proposal, "shadowed", "error" if whole else "warning", message, remedy)
+        yield about(proposal, "shadowed", "error" if whole and not meant else "warning", message, remedy)
 
 
 # --- Never proposed

@@ -128,6 +128,15 @@ def test_one_that_bids_more_or_elsewhere_is_well() -> None:
     assert found("proposals: [{id: mine, if: {combat: true}, propose: {greet: 0.6}}]") == []
 
 
+def test_a_pack_may_propose_more_than_what_it_builds_on() -> None:
+    assert found("proposals: [{id: mine, on: greet, propose: {inquire: 0.9}}]") == []
+    everything = (
+        "proposals: [{id: mine, on: flee, propose: {inquire: 0.9, farewell: 0.9, threaten: 0.9, help: 0.9}}]"
+    )
+    finding = only(everything)
+    assert (finding.id, finding.kind, finding.level) == ("to.flee", "shadowed", "warning")
+
+
 def test_of_two_equal_proposals_the_later_is_told() -> None:
     text = "proposals: [{{id: {}, on: greet, if: {{combat: true}}, propose: {{help: 0.6}}}}]"
     finding = only(text.format("mine"), text.format("again"))

@@ -105,18 +105,15 @@ def test_every_instruction_reaches_the_model_behind_the_line() -> None:
             assert full.startswith("Hail.\n\n[") and full.endswith(".]")
 
 
-def test_every_style_reaches_the_model_in_few_words_or_a_sentence_and_the_neutral_one_in_none() -> None:
-    plain = {small: words_of(prompt(decision=decided(Action.REFUSE), small=small)[-1].content) for small in (1, 0)}
-    for style in Style:
-        more = {
-            small: words_of(prompt(decision=decided(Action.REFUSE, style=style), small=bool(small))[-1].content)
-            - plain[small]
-            for small in (1, 0)
-        }
-        if style is Style.NEUTRAL_BALANCED:
-            assert more == {1: 0, 0: 0}
-        else:
-            assert more[1] in (2, 3) and more[0] > 8
+@pytest.mark.parametrize(("small", "fewest", "most"), [(True, 2, 3), (False, 8, 30)])
+def test_every_style_reaches_the_model_but_the_neutral_one(small: bool, fewest: int, most: int) -> None:
+    def length(style: Style) -> int:
+        return words_of(prompt(decision=decided(Action.REFUSE, style=style), small=small)[-1].content)
+
+    plain = length(Style.NEUTRAL_BALANCED)
+    assert plain == words_of(prompt(decision=decided(Action.REFUSE), small=small)[-1].content)
+    for style in set(Style) - {Style.NEUTRAL_BALANCED}:
+        assert fewest <= length(style) - plain <= most
 
 
 def test_only_a_terse_reply_of_a_very_small_model_ends_with_its_first_sentence() -> None:

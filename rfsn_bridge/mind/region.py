@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rfsn_bridge.domain import Mood, Relationship
 from rfsn_bridge.mind.rules import ALWAYS, RANGES, Condition
-from rfsn_bridge.mind.state import affinity_range
+from rfsn_bridge.mind.state import FAINT, affinity_range
 
 _BOTH = frozenset({False, True})
 _ENDS = {name: (low, high + 1e-9) for name, (low, high) in RANGES.items()}
@@ -65,7 +65,7 @@ def contradiction(condition: Condition) -> str | None:
     ):
         spans = ", ".join(f"{each.value} {_span(affinity_range(each))}" for each in sorted(asked))
         return f"affinity is never there with that relationship ({spans})"
-    return "a mood has a strength, and only the neutral one has none"
+    return f"a mood is at least {FAINT:g} strong, and only the neutral one has no strength"
 
 
 def covers(wide: Condition, narrow: Region) -> bool:
@@ -94,7 +94,7 @@ def _narrowed(here: Region, condition: Condition) -> Region:
     affinity = between.get("affinity", _ENDS["affinity"])
     relationships = frozenset(each for each in relationships if _meets(affinity_range(each), affinity))
     weakest, strongest = between.get("mood_strength", _ENDS["mood_strength"])
-    moods = frozenset(each for each in moods if (weakest <= 0 if each is Mood.NEUTRAL else strongest > 0))
+    moods = frozenset(each for each in moods if (weakest <= 0 if each is Mood.NEUTRAL else strongest > FAINT))
     if moods == {Mood.NEUTRAL}:
         between["mood_strength"] = 0.0, 1e-9
     if relationships:

@@ -37,7 +37,7 @@ _MOOD_HALF_LIFE = 0.05
 """In game days: 72 minutes of the game, about 4 of the player at Skyrim's pace."""
 _FEAR_HALF_LIFE = 0.1
 _SENTIMENT_HALF_LIFE = 0.5
-_FAINT = 0.1
+FAINT = 0.1
 """A mood weaker than this is over."""
 _GOOD = frozenset({Mood.HAPPY, Mood.FRIENDLY})
 
@@ -74,7 +74,7 @@ def settle(state: NpcState, *, met: bool = False) -> NpcState:
     """
     affinity = _clamp(state.affinity, -1, 1)
     strength = _clamp(state.mood_strength, 0, 1)
-    if state.mood is Mood.NEUTRAL or not strength:
+    if state.mood is Mood.NEUTRAL or strength < FAINT:
         mood, strength = Mood.NEUTRAL, 0.0
     else:
         mood = state.mood
@@ -115,7 +115,8 @@ def _changed(
         return state
     affinity, trust, fear = state.affinity, state.trust, state.fear
     felt = desirability = praise = threat = surprise = 0.0
-    combat, quest, mood = state.combat_active, state.quest_active, None
+    combat, quest = state.combat_active, state.quest_active
+    mood, mood_share = None, 0.0
     cooldowns = state.cooldowns
     cooling = {name for name, _ in cooldowns} if cooldowns else ()
     for rule in fired:
@@ -143,11 +144,12 @@ def _changed(
             combat = effect.combat
         if effect.quest is not None:
             quest = effect.quest
-        mood = effect.mood or mood
+        if effect.mood is not None and share:
+            mood, mood_share = effect.mood, share
     felt += (desirability + praise) / 2
     new_mood, strength = state.mood, state.mood_strength
     if mood is not None:
-        new_mood, strength = mood, 1.0
+        new_mood, strength = mood, mood_share
     elif desirability or praise or threat or surprise:
         new_mood, strength = _mood(state, *_emotion(desirability, praise, threat, surprise, fear, traits))
     return settle(
@@ -208,13 +210,13 @@ def _emotion(
 
 def _mood(state: NpcState, mood: Mood, strength: float) -> tuple[Mood, float]:
     """What becomes of the present mood under a new emotion: it deepens, is calmed, or gives way."""
-    if strength < _FAINT:
+    if strength < FAINT:
         return state.mood, state.mood_strength
     if mood is state.mood:
         return mood, min(1.0, max(strength, state.mood_strength) + 0.25 * min(strength, state.mood_strength))
     left = state.mood_strength - strength
     opposed = (mood in _GOOD) != (state.mood in _GOOD)
-    if state.mood is not Mood.NEUTRAL and opposed and left >= _FAINT:
+    if state.mood is not Mood.NEUTRAL and opposed and left >= FAINT:
         return state.mood, left
     if opposed and mood in _GOOD and state.mood is not Mood.NEUTRAL:
         return Mood.NEUTRAL, 0.0  # appeased, not cheered up
@@ -230,7 +232,7 @@ def _rested(state: NpcState, days: float) -> NpcState:
     return settle(
         replace(
             state,
-            mood_strength=strength if strength >= _FAINT else 0.0,
+            mood_strength=strength,
             fear=fear,
             recent_sentiment=state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
             cooldowns=tuple((name, left - days) for name, left in state.cooldowns if left > days),

@@ -38,7 +38,7 @@ def test_nothing_is_wrong_with_our_own() -> None:
     [
         ("{relationship: friend, affinity: {below: -0.5}}", "affinity is never there with that relationship"),
         ("{fear: {above: 0.8, below: 0.2}}", "no fear is from 0.8 on and below 0.2"),
-        ("{mood: neutral, mood_strength: {above: 0.3}}", "only the neutral one has none"),
+        ("{mood: neutral, mood_strength: {above: 0.3}}", "only the neutral one has no strength"),
         ("{mood: []}", "names no mood"),
     ],
 )

@@ -8,7 +8,9 @@ there are few, and never more than one step. Only what happened is recorded, nev
 import json
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from rfsn_bridge.domain import Action, NpcState, Signal
 from rfsn_bridge.mind.drift import PageHinkley
@@ -21,6 +23,8 @@ _PAIRS = 24
 _SHRINK = 3.0
 _STEPS = (0.1, 0.1, 0.1, 0.2)
 """The most that observations move a prediction: affinity, trust, fear, sentiment."""
+_FURTHEST = 2.0
+"""A number of a state cannot change by more."""
 _COOLDOWN = 2
 """An answer of the same kind is observed again only after so many other turns: one quarrel is one lesson."""
 
@@ -46,8 +50,11 @@ class Observations:
     def observe(
         self, answered: NpcState, action: Action, signal: Signal, before: NpcState, after: NpcState
     ) -> None:
-        """An answer was given in the state `answered` (before it: the state that was heard), and led from `before`,
-        the state right after it, to `after`, the state after the player's next line."""
+        """An answer was given in the state `answered`, and led from `before` to `after`.
+
+        `answered` is the state once the line was heard, `before` the one right after the answer, `after` the one
+        after the player's next line.
+        """
         self._turn += 1
         pair = (action, signal)
         change = _difference(before, after)
@@ -88,7 +95,8 @@ class Observations:
         if seen is None or len(seen) < _FEWEST:
             return None
         place = _place(state)
-        nearest = sorted(seen, key=lambda each: _distance(each[0], place))[:_NEAREST]
+        # Of those equally near, the latest: people change.
+        nearest = sorted(reversed(seen), key=lambda each: _distance(each[0], place))[:_NEAREST]
         share = 1.0 / (len(nearest) + _SHRINK)
         totals = [sum(change[index] for _, change in nearest) * share for index in range(4)]
         return totals[0], totals[1], totals[2], totals[3]
@@ -114,18 +122,21 @@ class Observations:
                 self._seen[Action(action), Signal(signal)] = [
                     (_read_place(place), _read_numbers(change)) for place, change in seen[-_PER_PAIR:]
                 ]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError("these are no observations") from error
         return self
 
 
-def _read_place(values: list[object]) -> _Place:
-    a, t, f, s, mood, relationship, combat, quest = values
-    return float(a), float(t), float(f), float(s), str(mood), str(relationship), bool(combat), bool(quest)  # type: ignore[arg-type]
+def _read_place(values: Sequence[Any]) -> _Place:
+    *numbers, mood, relationship, combat, quest = values
+    return *_read_numbers(numbers), str(mood), str(relationship), bool(combat), bool(quest)
 
 
-def _read_numbers(values: list[float]) -> _Numbers:
+def _read_numbers(values: Sequence[Any]) -> _Numbers:
     affinity, trust, fear, sentiment = map(float, values)
+    for value in (affinity, trust, fear, sentiment):
+        if not -_FURTHEST <= value <= _FURTHEST:  # not even a number, perhaps
+            raise ValueError(f"{value} is neither a place nor a change of a state")
     return affinity, trust, fear, sentiment
 
 

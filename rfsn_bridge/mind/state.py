@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from rfsn_bridge.domain import Mood, NpcState, Personality, Relationship
 from rfsn_bridge.mind.events import Did, Event, Passed, Said, whole
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.rule_files import builtin_rules
 from rfsn_bridge.mind.rules import AVERAGE, INDIFFERENT, Effect, Rule, RuleSet
 
@@ -72,23 +73,49 @@ def settle(state: NpcState, *, met: bool = False) -> NpcState:
 
     `met`: they have spoken with each other, so that a stranger is one no more.
     """
-    affinity = _clamp(state.affinity, -1, 1)
-    strength = _clamp(state.mood_strength, 0, 1)
-    if state.mood is Mood.NEUTRAL or strength < FAINT:
+    return _settled(
+        state.mood,
+        state.affinity,
+        state.relationship,
+        state.trust,
+        state.fear,
+        state.recent_sentiment,
+        state.combat_active,
+        state.quest_active,
+        state.mood_strength,
+        state.cooldowns,
+        met=met,
+    )
+
+
+def _settled(
+    mood: Mood,
+    affinity: float,
+    relationship: Relationship,
+    trust: float,
+    fear: float,
+    sentiment: float,
+    combat: bool,
+    quest: bool,
+    strength: float,
+    cooldowns: tuple[tuple[str, float], ...],
+    *,
+    met: bool,
+) -> NpcState:
+    affinity, strength = _clamp(affinity, -1.0, 1.0), _clamp(strength, 0.0, 1.0)
+    if mood is Mood.NEUTRAL or strength < FAINT:
         mood, strength = Mood.NEUTRAL, 0.0
-    else:
-        mood = state.mood
     return NpcState(
         mood,
         affinity,
-        _tier(affinity, state.relationship, met=met),
-        _clamp(state.trust, 0, 1),
-        _clamp(state.fear, 0, 1),
-        _clamp(state.recent_sentiment, -1, 1),
-        state.combat_active,
-        state.quest_active,
+        _tier(affinity, relationship, met=met),
+        _clamp(trust, 0.0, 1.0),
+        _clamp(fear, 0.0, 1.0),
+        _clamp(sentiment, -1.0, 1.0),
+        combat,
+        quest,
         strength,
-        state.cooldowns,
+        cooldowns,
     )
 
 
@@ -152,19 +179,17 @@ def _changed(
         new_mood, strength = mood, mood_share
     elif desirability or praise or threat or surprise:
         new_mood, strength = _mood(state, *_emotion(desirability, praise, threat, surprise, fear, traits))
-    return settle(
-        NpcState(
-            new_mood,
-            _step(_AFFINITY_STEP, state.affinity, affinity),
-            state.relationship,
-            _step(_TRUST_STEP, state.trust, trust),
-            _step(_FEAR_STEP, state.fear, fear),
-            _SENTIMENT_KEPT * state.recent_sentiment + felt if felt else state.recent_sentiment,
-            combat,
-            quest,
-            strength,
-            cooldowns,
-        ),
+    return _settled(
+        new_mood,
+        _step(_AFFINITY_STEP, state.affinity, affinity),
+        state.relationship,
+        _step(_TRUST_STEP, state.trust, trust),
+        _step(_FEAR_STEP, state.fear, fear),
+        _SENTIMENT_KEPT * state.recent_sentiment + felt if felt else state.recent_sentiment,
+        combat,
+        quest,
+        strength,
+        cooldowns,
         met=met,
     )
 
@@ -252,4 +277,4 @@ def _tier(affinity: float, before: Relationship, *, met: bool) -> Relationship:
 
 
 def _clamp(value: float, low: float, high: float) -> float:
-    return round(low if value < low else high if value > high else value, 6)
+    return low if value <= low else high if value >= high else to_six_places(value)

@@ -103,7 +103,7 @@ def action_features(npc: Npc, state: NpcState, signals: Mapping[Signal, float], 
         float(state.quest_active),
         float(state.mood is Mood.ANGRY),
         float(state.mood is Mood.SAD),
-        *(_unit(sum(signals.get(each, 0.0) for each in tone)) for tone in TONES.values()),
+        *(_unit(sum([p for signal, p in signals.items() if signal in tone])) for tone in TONES.values()),
     )
 
 

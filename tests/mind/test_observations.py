@@ -1,6 +1,5 @@
 """What really came of an NPC's answers: bounded, shrunk where there is little, forgotten when people change."""
 
-import json
 from contextlib import suppress
 from random import Random
 
@@ -68,8 +67,8 @@ def test_each_number_is_moved_by_its_step_at_most(number: str, step: float) -> N
 def test_the_nearest_five_count() -> None:
     seen = Observations()
     foe = settle(NpcState(affinity=-0.8, relationship=Relationship.ENEMY, mood=Mood.ANGRY, mood_strength=1))
-    watch(seen, 0.06, times=6)
-    watch(seen, -0.06, times=6, at=foe)
+    watch(seen, 0.06, times=5)
+    watch(seen, -0.06, times=5, at=foe)
     assert moved(seen) == pytest.approx(0.06 * 5 / 8)
     assert moved(seen, at=foe) == pytest.approx(-0.06 * 5 / 8)
 
@@ -125,26 +124,25 @@ def test_a_quarrel_is_one_lesson() -> None:
 
 def test_there_is_a_limit_to_each_pair_and_to_the_pairs() -> None:
     seen = watch(Observations(), 0.1, times=100)
-    assert len(seen) == 32  # of this pair, and of the greetings in between
+    assert len(seen) == 20  # of this pair, and of the greetings in between
     seen, rng = Observations(), Random(1)
     for _ in range(5000):
-        action, signal = rng.choice(list(Action)), rng.choice(list(Signal))
+        action, signal = rng.choice(list(Action)[:6]), rng.choice(list(Signal)[:4])
         seen.observe(CALM, action, signal, NpcState(), NpcState(affinity=0.01))
-    assert len(seen) <= 16 * 24
-    assert len(json.loads(seen.dump())["seen"]) == 24
+    assert 100 < len(seen) <= 10 * 20
 
 
 def test_the_pair_least_lately_seen_goes_first() -> None:
     seen = watch(Observations(), 0.05, times=4)
     others = [(action, signal) for action in Action for signal in list(Signal)[:2] if (action, signal) != PAIR]
-    for pair in others[:22]:
+    for pair in others[:18]:
         watch(seen, 0.0, pair=pair)
     assert moved(seen) is not None
     watch(seen, 0.05)  # seen again
-    for pair in others[22:35]:
+    for pair in others[18:30]:
         watch(seen, 0.0, pair=pair)
     assert moved(seen) is not None
-    for pair in others[:23]:
+    for pair in others[:20]:
         watch(seen, 0.0, pair=pair)
     assert moved(seen) is None
 
@@ -190,35 +188,26 @@ def test_what_is_saved_is_small() -> None:
         at = settle(NpcState(affinity=rng.uniform(-1, 1), trust=rng.random(), fear=rng.random()))
         action, signal = rng.choice(list(Action)[:6]), rng.choice(list(Signal)[:4])
         seen.observe(at, action, signal, NpcState(), NpcState(affinity=rng.uniform(-0.3, 0.3)))
-    assert len(seen.dump()) < 48 * 1024
+    assert 1000 < len(seen.dump()) <= 4096
 
 
-PLACE = '[0,0.5,0,0,"neutral","stranger",false,false]'
+WHOLE = watch(Observations(), 0.06, times=5).dump()
 
 
 @pytest.mark.parametrize(
     "saved",
     [
         b"",
-        b"\xff\xfe",
-        b"{",
-        b"[]",
-        b"null",
-        b"1",
-        b'{"seen": []}',
-        b'{"seen": {}, "forgotten": 0}',
-        b'{"seen": [1], "forgotten": 0}',
-        b'{"seen": [], "forgotten": 1e999}',
-        b'{"seen": [], "forgotten": null}',
-        b'{"seen": [["help", "request"]], "forgotten": 0}',
-        b'{"seen": [["hlp", "request", []]], "forgotten": 0}',
-        b'{"seen": [["help", "request", [1]]], "forgotten": 0}',
-        b'{"seen": [["help", "request", [[[0], [0]]]]], "forgotten": 0}',
-        f'{{"seen": [["help", "request", [[{PLACE}, [0, 0, 0]]]]], "forgotten": 0}}'.encode(),
-        f'{{"seen": [["help", "request", [[{PLACE}, [0, 0, 0, NaN]]]]], "forgotten": 0}}'.encode(),
-        f'{{"seen": [["help", "request", [[{PLACE}, [1e300, 0, 0, 0]]]]], "forgotten": 0}}'.encode(),
-        f'{{"seen": [["help", "request", [[{PLACE}, ["x", 0, 0, 0]]]]], "forgotten": 0}}'.encode(),
-        b"[" * 100_000,
+        b"O1",
+        b"{}",
+        b"O2\0\0",
+        b"O1\0\0\1",
+        b"O1\0\0\xff\0\0",  # no such action
+        b"O1\0\0\0\xff\0",  # no such signal
+        b"O1\0\0\0\0\1",  # nothing follows
+        WHOLE[:-1],
+        WHOLE + b"\0",
+        WHOLE[1:],
     ],
 )
 def test_damaged_bytes_are_refused(saved: bytes) -> None:
@@ -234,9 +223,8 @@ def test_any_bytes_are_taken_or_refused(saved: bytes) -> None:
 
 @given(st.data())
 def test_a_damaged_save_is_taken_or_refused_and_never_harms(data: st.DataObject) -> None:
-    whole = watch(Observations(), 0.06, times=5).dump()
-    at = data.draw(st.integers(0, len(whole) - 1))
-    damaged = whole[:at] + data.draw(st.binary(min_size=1, max_size=3)) + whole[at + 1 :]
+    at = data.draw(st.integers(0, len(WHOLE) - 1))
+    damaged = WHOLE[:at] + data.draw(st.binary(min_size=1, max_size=3)) + WHOLE[at + 1 :]
     try:
         seen = Observations.load(damaged)
     except ValueError:

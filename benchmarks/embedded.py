@@ -173,6 +173,7 @@ async def bare_sentence(llm: LLMBackend, npc: Npc, line: str, turn: Times, confi
         history=(),
         count_tokens=llm.count_tokens,
         budget=2000,
+        small=True,
     )
     stop = ("\nPlayer:", "\nUser:", f"\n{npc.name}:")
     request = LLMRequest(messages, config.llm.max_tokens, config.llm.temperature, stop)

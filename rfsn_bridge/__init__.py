@@ -60,7 +60,7 @@ from rfsn_bridge.interfaces import (
     TTSEngine,
     WorldRules,
 )
-from rfsn_bridge.model_path import CatalogueModel
+from rfsn_bridge.model_path import CatalogueModel, ConfigPath
 
 __all__ = [
     "Action",
@@ -70,6 +70,7 @@ __all__ = [
     "CatalogueModel",
     "Choice",
     "ConfigError",
+    "ConfigPath",
     "Decision",
     "Exchange",
     "Happening",

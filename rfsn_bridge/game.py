@@ -274,6 +274,7 @@ class Game:
                 (*member.take_news(), *context.events),
             ),
             re=message.id,
+            game=self.session.identify.client.game,
             repertoire=self._repertoire.of(message.npc_id),
             targets=named_targets(self._cast.names(message.hearers)),
         )

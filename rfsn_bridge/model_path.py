@@ -1,11 +1,11 @@
-"""Options that name a model: resolved to absolute paths in the daemon, before an engine's process starts."""
+"""Options that name a file: a model, resolved before an engine's process starts, or one beside config.yaml."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, ValidationInfo
 
 from rfsn_bridge.errors import ModelMissing
 
@@ -16,6 +16,15 @@ class CatalogueModel:
 
     Its value is a name of the catalogue, or the absolute path of a file of the player's own (`~` allowed).
     """
+
+
+def _from_config(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path.expanduser()
+
+
+ConfigPath = Annotated[Path, AfterValidator(_from_config)]
+"""An option that is a file: relative paths are from the folder of config.yaml."""
 
 
 def resolve_models(options: BaseModel, find_model: Callable[[str], Path]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import LLMBackend, Services, WorldRules
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.rule_files import load_rules
+from rfsn_bridge.mind.templates import Prompts, load_prompts
 from rfsn_bridge.mind.world_model import WorldModel
 from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.registry import Registration, Registry
@@ -35,6 +36,9 @@ class Snapshot:
     wave_files: WaveFiles | None
     """Where speech goes for games that play files; None where the config names no folder."""
     mind: Mind
+    prompts: Prompts
+    small: bool
+    """Whether the language model is one that loses its way in a long prompt."""
 
 
 def build(config: Config, registry: Registry, services: Services) -> Snapshot:
@@ -50,6 +54,8 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
         speech_queue=SpeechQueue(config.speech.max_queue_size),
         wave_files=_wave_files(config, services),
         mind=build_mind(config, registry, services),
+        prompts=load_prompts([(name, _file(config, name, "prompts")) for name in config.mind.prompts]),
+        small=llm.prompt == "short" or (llm.prompt == "auto" and llm.backend == "llama_cpp"),
     )
 
 
@@ -133,7 +139,7 @@ def _chosen(registry: Registry, kind: str, name: str, at: tuple[str, ...], confi
 
 def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], config: Config) -> BaseModel:
     try:
-        return part.options.model_validate(raw)
+        return part.options.model_validate(raw, context={"folder": config.folder})
     except ValidationError as invalid:
         raise yaml_file.explain(invalid, part.options, config.lines, "config.yaml", at) from None
 

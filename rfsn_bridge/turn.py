@@ -39,7 +39,7 @@ from rfsn_bridge.errors import BridgeError, LLMError, VoiceError
 from rfsn_bridge.memory.heard import Heard, Hearing
 from rfsn_bridge.mind import game_actions
 from rfsn_bridge.mind.experience import Experience
-from rfsn_bridge.mind.prompt import build_prompt
+from rfsn_bridge.mind.prompt import build_prompt, most_sentences
 from rfsn_bridge.mind.rewards import Reaction
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
@@ -106,6 +106,8 @@ class Line:
     re: str | None = None
     repertoire: tuple[GameAction, ...] = ()
     """What the NPC can do in the game."""
+    game: str = ""
+    """Which game is played, as its adapter names it."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Whom it can do it to: names for the model, and the ids behind them."""
 
@@ -293,6 +295,9 @@ class RunningTurn:
             history=history,
             count_tokens=llm.count_tokens,
             budget=_PROMPT_BUDGET,
+            prompts=self.snapshot.prompts,
+            game=line.game,
+            small=self.snapshot.small,
         )
         stop = (*(f"\n{role}" for role in _FOR_THE_PLAYER), f"\n{line.npc.name}:")
         return LLMRequest(messages, config.max_tokens, config.temperature, stop)
@@ -305,7 +310,10 @@ class RunningTurn:
 
     @property
     def _said_enough(self) -> bool:
-        return self._cut or 0 < self.snapshot.config.llm.max_sentences <= len(self._shown)
+        most = self.snapshot.config.llm.max_sentences
+        if self.decision:
+            most = most_sentences(self.decision.style, most, small=self.snapshot.small)
+        return self._cut or 0 < most <= len(self._shown)
 
     def _say(self, text: str) -> None:
         """Show a sentence, unless a safety rule forbids it, and queue it for the voice."""

@@ -13,6 +13,7 @@ _GROUPS = (
     "demo",
     "say",
     "explain",
+    "rules",
     "check",
     "doctor",
     "models",

@@ -31,6 +31,8 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     """Add `analyze`, `replay`, `evaluate` and `prior`."""
     _add_analyze(subparsers)
     _add_replay(subparsers)
+    _add_evaluate(subparsers)
+    _add_prior(subparsers)
 
 
 # --- analyze ----------------------------------------------------------------------------------------
@@ -199,6 +201,94 @@ def _show_difference(total: "Difference", changed: list[dict[str, Any]], file: s
     _print(f"scores of candidates moved by {found['score_distance']:.4f} on average")
     if total.other_rules:
         _print(f"{total.other_rules} turns were recorded under rules that neither side has now")
+
+
+# --- evaluate ---------------------------------------------------------------------------------------
+
+
+def _add_evaluate(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = subparsers.add_parser(
+        "evaluate",
+        help="what would another policy have earned in a recording?",
+        description="Estimate the reward per turn of a policy from turns that were recorded under another one: by "
+        "inverse propensities (IPS), the same self-normalized (SNIPS), and doubly robust, with 95 % intervals. "
+        "Refused where the recording never tried what the policy would do.",
+        epilog="Example: rfsn-bridge evaluate lydia.jsonl --policy thompson",
+    )
+    command.add_argument("file", metavar="FILE", help="an episode file")
+    command.add_argument(
+        "--policy",
+        required=True,
+        metavar="NAME",
+        help="logged (what was recorded), uniform (chance), greedy, or another learner",
+    )
+    command.add_argument("--choice", choices=("action", "style"), default="action", help="which choice (action)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    settings.add_options(command)
+    command.set_defaults(func=_evaluate)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from rfsn_bridge.episodes import evaluate, parts
+
+    learner = prior = None
+    if args.policy not in (evaluate.LOGGED, evaluate.UNIFORM):
+        told = settings.load(args)[0]
+        told = told.model_copy(update={"mind": told.mind.model_copy(update={"learner": args.policy})})
+        mind = parts.mind(told, paths.data_folder(args.data))
+        learner, prior = mind.learner, mind.priors.get(args.choice)
+    log = evaluate.read(_episodes(args.file), args.choice)
+    target = list(evaluate.probabilities(log, args.choice, args.policy, learner, prior))
+    found = evaluate.evaluate(log, args.choice, args.policy, target)
+    if args.json:
+        print(json.dumps({"file": args.file, **found.as_json()}, indent=2))
+        return 0
+    title = f"{args.file}: {args.policy}, by {found.turns} choices of a {args.choice} that were rewarded"
+    table = _table(title, "reward per turn", "value", "95 % interval", "worth so many turns")
+    table.add_row("as recorded", _number(found.logged), "", str(found.turns))
+    for name, each in (("IPS", found.ips), ("SNIPS", found.snips), ("doubly robust", found.doubly_robust)):
+        interval = f"{_number(each.low)} to {_number(each.high)}"
+        table.add_row(name, _number(each.value), interval, f"{each.effective:.0f}")
+    _show(table)
+    _print("doubly robust: the value of clipped weights, the interval of plain ones")
+    _print(f"recorded propensities are {found.off_balance:.3f} from what was done (total variation)")
+    if found.turns == evaluate.MOST:
+        _print(f"only the first {evaluate.MOST} were read")
+    return 0
+
+
+# --- prior fit --------------------------------------------------------------------------------------
+
+
+def _add_prior(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    prior = subparsers.add_parser(
+        "prior",
+        help="where NPCs without experience begin",
+        description="What the population has learned, as a file that `mind.prior` of config.yaml may name.",
+        epilog="Example: rfsn-bridge prior fit a.jsonl b.jsonl -o prior.json",
+    )
+    commands = prior.add_subparsers(metavar="COMMAND", required=True)
+    fit = commands.add_parser(
+        "fit",
+        help="learn it from episode files",
+        description="Learn from what many NPCs did, in recordings or simulations, where a new one best begins.",
+        epilog="Example: rfsn-bridge prior fit a.jsonl b.jsonl -o prior.json",
+    )
+    fit.add_argument("files", nargs="+", metavar="FILE", help="episode files")
+    fit.add_argument("-o", "--out", required=True, metavar="FILE", help="where the prior goes")
+    fit.set_defaults(func=_fit)
+
+
+def _fit(args: argparse.Namespace) -> int:
+    from rfsn_bridge.episodes.episode_file import written
+    from rfsn_bridge.episodes.evaluate import population
+
+    fitted, counts = population(_episodes(file) for file in args.files)
+    with written(Path(args.out).expanduser()) as out:
+        out.write(fitted)
+    told = " and ".join(f"{count} choices of a {kind}" for kind, count in counts.items())
+    print(f"{args.out}: {len(fitted)} bytes, from {told}; name it as `mind: {{prior: {args.out}}}` in config.yaml")
+    return 0
 
 
 # --- What the commands share ------------------------------------------------------------------------

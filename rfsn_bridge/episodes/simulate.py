@@ -71,8 +71,8 @@ class Stage:
     def __post_init__(self) -> None:
         self._clock = _Clock()
         self._days = GameTime(self._clock)
-        self._experience = self.mind.newcomer()
-        self._aftermath = Aftermath(self._experience, self._clock, self._settled)
+        self.experience = self.mind.newcomer()
+        self._aftermath = Aftermath(self.experience, self._clock, self._settled)
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
         self._history: deque[Exchange] = deque(maxlen=_REMEMBERED)
         self._at = 0.0
@@ -117,14 +117,14 @@ class Stage:
         line = self.player.speak(answer, rng)
         signals = line.signals or self._classified(line.text)
         found = self._aftermath.next_line(line.text, signals, world, traits)
-        talk = self._experience.talk(contradiction=Reaction.CONTRADICTION in found)
+        talk = self.experience.talk(contradiction=Reaction.CONTRADICTION in found)
         seed = f"{self.seed}.{number}"
         decision = self.mind.decide(
             self.npc,
             before,
             signals,
             Random(seed),  # noqa: S311
-            self._experience,
+            self.experience,
             talk,
             seed,
         )
@@ -152,7 +152,7 @@ class Stage:
         return Answer(decision.action, decision.style, decision.signal, text), decision.signal
 
     def _classified(self, text: str) -> Mapping[Signal, float]:
-        last_action = self._experience.talk().last_action
+        last_action = self.experience.talk().last_action
         return self.mind.classify(text, SignalContext(self.state, tuple(self._history), last_action))
 
     def _heard(self, turn_id: str, listened: Listened, surroundings: Surroundings, answer: Answer) -> _Late | None:

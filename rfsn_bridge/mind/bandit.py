@@ -1,18 +1,68 @@
-"""Choosing among the best actions. For now the best one wins."""
+"""What all learners share: a floor under every probability, the draw, and the choice with its reasons."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from rfsn_bridge.domain import Choice
+
+FLOOR = 0.02
+"""The part of all choices that is left to chance, so that every arm on offer has a probability."""
+REWARD_LIMIT = 2.0
+
+
+def floored(probabilities: Sequence[float], floor: float = FLOOR) -> list[float]:
+    """The same wish, with `floor` spread evenly over the arms; sums to 1 exactly as far as floats do."""
+    share, rest = floor / len(probabilities), (1 - floor) / sum(probabilities)
+    return [share + rest * probability for probability in probabilities]
+
+
+def softmax(worth: Sequence[float], temperature: float) -> list[float]:
+    """Probabilities in proportion to exp(worth / temperature)."""
+    best = max(worth)
+    weights = [math.exp((each - best) / temperature) for each in worth]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def first_best(worth: Sequence[float]) -> list[float]:
+    """All on the best; the first of equals."""
+    best = max(range(len(worth)), key=lambda at: worth[at])
+    return [float(at == best) for at in range(len(worth))]
+
+
+def draw(probabilities: Sequence[float], rng: Random) -> int:
+    """Where the dice fall: one number of `rng`, whatever the probabilities."""
+    left = rng.random() * sum(probabilities)
+    for at, probability in enumerate(probabilities):
+        left -= probability
+        if left < 0:
+            return at
+    return len(probabilities) - 1
+
+
+def choice(
+    arms: Sequence[str],
+    probabilities: Sequence[float],
+    worth: Sequence[float],
+    at: int,
+    contributions: Mapping[str, float],
+) -> Choice:
+    """The arm at `at`, as a Choice. Its worth is told as the sum of the contributions, to the last bit."""
+    compared = dict(zip(arms, worth, strict=True))
+    compared[arms[at]] = sum(contributions.values())
+    return Choice(
+        arms[at], probabilities[at], contributions, dict(zip(arms, probabilities, strict=True)), compared
+    )
 
 
 class GreedyPolicy:
     """The highest prior, with certainty; the first of equals. Nothing is learned."""
 
     def select(self, x: Sequence[float], arms: Sequence[str], priors: Sequence[float], rng: Random) -> Choice:
-        best = max(range(len(arms)), key=lambda index: priors[index])
-        probabilities = {arm: float(index == best) for index, arm in enumerate(arms)}
-        return Choice(arms[best], 1.0, {"prior": priors[best]}, probabilities, dict(zip(arms, priors, strict=True)))
+        certain = first_best(priors)
+        best = certain.index(1.0)
+        return choice(arms, certain, priors, best, {"prior": priors[best]})
 
     def update(self, x: Sequence[float], arm: str, reward: float, probability: float) -> None:
         """The choice depends on the priors alone."""

@@ -29,6 +29,7 @@ from rfsn_bridge.domain import (
 )
 from rfsn_bridge.interfaces import Learner, SafetyRule, Scorer, SignalClassifier
 from rfsn_bridge.mind.experience import Experience
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.observations import Observations
 from rfsn_bridge.mind.style import STYLE_ARMS, Talk, action_features, style_features, style_priors
 from rfsn_bridge.mind.world_model import Heard, WorldModel
@@ -175,7 +176,7 @@ class Mind:
 def changes(before: NpcState, after: NpcState) -> dict[str, float | str | bool]:
     """What differs between two states: numbers as differences, the rest as it is now."""
     return {
-        name: round(new - old, 6) if type(new) is float else new
+        name: to_six_places(new - old) if type(new) is float else new
         for name, old, new in zip(_COMPARED, _compared(before), _compared(after), strict=True)
         if old != new
     }

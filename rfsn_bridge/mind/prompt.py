@@ -1,55 +1,34 @@
-"""What the language model is told.
+"""What the language model is told. The words are in data/prompts.yaml; here is their order, and what is left out.
 
-The part that stays the same comes first, so that the model's cache keeps it warm: who the NPC is, then its example
-exchanges as if they had been said, then the history, and last the player's line. What the NPC is to do with its
-answer stands in brackets behind the line, and only where that is more than to answer: a very small model loses its
-way in every word that it has not seen answered before. docs/small-models.md shows what that was measured on.
+The part that stays the same comes first, so that the model's cache keeps it warm: who the NPC is, then example
+exchanges as if they had been said, then the history, and last the player's line. What the NPC is to know and do
+this time is a note behind the line. A very small model loses its way in every word that it has not seen answered
+before: its note is short, and only there where it asks for more than an answer. docs/small-models.md shows what
+that was measured on.
+
+What games and memories say is data: it cannot break out of its quotes, its line or its message.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
-from rfsn_bridge.domain import (
-    Action,
-    Decision,
-    Deed,
-    Exchange,
-    Message,
-    Mood,
-    Npc,
-    NpcState,
-    Relationship,
-    Situation,
-)
+from rfsn_bridge.domain import Action, Decision, Deed, Exchange, Message, Mood, Npc, NpcState, Situation, Style
+from rfsn_bridge.mind.templates import Prompts, Words, builtin_prompts
 
-_RULES = "You answer in one or two short sentences. What stands in (brackets) is what you do; never say it."
-_INSTRUCTIONS = {
-    Action.GREET: "greet them",
-    Action.FAREWELL: "bid them farewell",
-    Action.AGREE: "agree",
-    Action.DISAGREE: "disagree",
-    Action.APOLOGIZE: "apologize",
-    Action.INSULT: "answer with an insult",
-    Action.COMPLIMENT: "answer with praise",
-    Action.THREATEN: "threaten them",
-    Action.REQUEST: "ask something of them",
-    Action.OFFER: "make them an offer",
-    Action.REFUSE: "refuse",
-    Action.ACCEPT: "accept",
-    Action.ATTACK: "announce that you will fight",
-    Action.DEFEND: "stand your ground",
-    Action.FLEE: "say that you must get away",
-    Action.HELP: "offer to help",
-    Action.BETRAY: "turn against them",
-    Action.IGNORE: "brush them off",
-    Action.INQUIRE: "ask what they mean or want",
-    Action.EXPLAIN: "",  # what anybody does with a question
-}
-_BEARING = {
-    Relationship.ENEMY: "your enemy",
-    Relationship.RIVAL: "someone you dislike",
-    Relationship.FRIEND: "a friend",
-    Relationship.ALLY: "a trusted ally",
-}
+_AFRAID = 0.6
+_TRUSTING = 0.8
+_DISTRUSTING = 0.2
+_LONGEST_FACT = 80
+_LONGEST_EVENT = 200
+_LONGEST_REASON = 500
+_A_MESSAGE = 4
+"""Tokens that chat templates put around each message."""
+
+_CHAT_MARKS = re.compile(
+    r"<\|[^|<>]{1,40}\|>|<｜[^｜<>]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?s>|</?(?:start|end)_of_turn>|<[be]os>", re.I
+)
+_QUOTES = str.maketrans({**dict.fromkeys('"“”„‟«»', "'"), **dict.fromkeys("()[]", None)})
+_SENTENCE = re.compile(r"""\S.*?(?:[.!?…]+["'”’)\]]*(?=\s|$)|$)""", re.MULTILINE)
 
 
 def build_prompt(
@@ -62,82 +41,209 @@ def build_prompt(
     history: Sequence[Exchange],
     count_tokens: Callable[[str], int],
     budget: int,
+    memories: Sequence[str] = (),
+    prompts: Prompts | None = None,
+    game: str = "",
+    small: bool = False,
 ) -> tuple[Message, ...]:
-    """The messages of one request, within about `budget` tokens: the oldest of the history goes first."""
-    system = Message("system", persona(npc))
-    task = _task(decision, situation)
-    note = task if by_player else f"{_ended(text)} {task or 'Speak.'}"
-    last = " ".join(part for part in (text if by_player else "", note and f"({note})") if part)
-    fixed = count_tokens(system.content) + count_tokens(last) + sum(map(_cost(count_tokens), npc.examples))
+    """The messages of one request, within about `budget` tokens.
+
+    Where room is short, the oldest of the history goes first, then memories from the last one on (the first
+    matters most), then the bio from its last sentence on, then examples. The line itself is always there.
+    `prompts` are the built-in ones by default; `game` chooses among them; `small` is for very small models.
+    """
+    words = (prompts or builtin_prompts()).words(npc.npc_id, game, small=small)
+    prompt = _Prompt(npc, words, count_tokens)
+    last = prompt.last(decision, text, by_player, situation, ())
+    examples = prompt.examples()
+    system = prompt.system()
+    room = budget - prompt.cost(system, last, *_both_sides(examples))
+    if room < 0:
+        room += prompt.cost(system)
+        system = prompt.system(room)
+        room -= prompt.cost(system)
+    while room < 0 and examples:
+        room += prompt.cost(*_both_sides(examples[-1:]))
+        examples.pop()
+    recalled: list[str] = []
+    for memory in (quoted(memory) for memory in memories if memory.strip()):
+        room -= prompt.cost(memory)
+        if room < 0:
+            break
+        recalled.append(memory)
+    if recalled:
+        last = prompt.last(decision, text, by_player, situation, recalled)
     remembered: list[Exchange] = []
     for exchange in reversed(history):
-        fixed += _cost(count_tokens)(exchange)
-        if fixed > budget:
+        room -= prompt.cost(*_both_sides([exchange]), *map(prompt.deed, exchange.deeds))
+        if room < 0:
             break
         remembered.insert(0, exchange)
-    return (system, *_alternating([*npc.examples, *remembered], last))
+    return (Message("system", system), *prompt.alternating([*examples, *remembered], last))
 
 
-def persona(npc: Npc) -> str:
-    """Who the NPC is: the same words in every turn."""
-    kind = " ".join(word for word in (npc.gender, npc.race) if word)
-    who = f"You are {npc.name}, a {kind}." if kind else f"You are {npc.name}."
-    return " ".join(part for part in (who, (npc.bio or "").strip(), _RULES) if part)
+def most_sentences(style: Style, most: int, *, small: bool) -> int:
+    """How many sentences a reply may have where `most` are allowed (0: any number).
+
+    A very small model does not heed "Be brief": its terse replies end with the first sentence.
+    """
+    return 1 if small and style is Style.TERSE_DIRECT else most
 
 
-def _task(decision: Decision, situation: Situation) -> str:
-    """This turn's situation and what to do in it, in words; empty where there is nothing to say."""
-    when = ", ".join(part for part in (situation.time_of_day, situation.weather) if part)
-    parts = [
-        f"You are at {situation.location}." if situation.location else "",
-        f"It is {when}." if when else "",
-        *(_ended(event) for event in situation.events if event.strip()),
-        _state_in_words(decision.state),
-    ]
-    instruction = _INSTRUCTIONS[decision.action].capitalize()
-    return " ".join(part for part in (*parts, instruction and f"{instruction}.") if part)
+class _Prompt:
+    """The parts of one NPC's prompt, in its words."""
+
+    def __init__(self, npc: Npc, words: Words, count_tokens: Callable[[str], int]) -> None:
+        self._npc = npc
+        self._words = words
+        self._name = fact(npc.name)
+        self._count = count_tokens
+
+    def cost(self, *texts: str) -> int:
+        return sum(self._count(text) + _A_MESSAGE for text in texts if text)
+
+    def _say(self, key: str, **values: str) -> str:
+        return self._words.fill(key, name=self._name, **values)
+
+    def system(self, room: int | None = None) -> str:
+        """Who the NPC is: the same words in every turn. The bio is cut where `room` is too small for all of it."""
+        kind = " ".join(fact(word) for word in (self._npc.gender, self._npc.race) if word)
+        article = "an" if kind[:1].lower() in "aeiou" else "a"
+        who = self._say("who_of_a_kind", kind=f"{article} {kind}") if kind else self._say("who")
+        rules = self._say("rules")
+        bio = self._say("bio", bio=unmarked(self._npc.bio or ""))
+        if room is not None:
+            bio = self._cut(bio, room - self.cost(who, rules))
+        return self._say("system", who=who, bio=bio, rules=rules)
+
+    def _cut(self, bio: str, room: int) -> str:
+        """As many of its sentences, from the first on, as there is room for."""
+        end = 0
+        for sentence in _SENTENCE.finditer(bio):
+            room -= self._count(sentence.group())
+            if room < 0:
+                break
+            end = sentence.end()
+        return bio[:end]
+
+    def examples(self) -> list[Exchange]:
+        """The NPC's own, or else those that show how any NPC answers."""
+        if self._words.own_examples is None and self._npc.examples:
+            return [Exchange(unmarked(e.player_text), unmarked(e.npc_text)) for e in self._npc.examples]
+        shown = self._words.examples if self._words.own_examples is None else self._words.own_examples
+        exchanges = []
+        for example in shown:
+            note = self._say(
+                "note",
+                action=self._say(f"actions.{example.action.value}") if example.action else "",
+                style=self._say(f"styles.{example.style.value}") if example.style else "",
+            )
+            line = example.exchange.player_text
+            line = self._say("line", line=line, note=note) if note else line
+            exchanges.append(Exchange(line, example.exchange.npc_text))
+        return exchanges
+
+    def last(
+        self, decision: Decision, text: str, by_player: bool, situation: Situation, memories: Sequence[str]
+    ) -> str:
+        """The player's line and the note; where the NPC speaks of itself, why it does."""
+        note = self.note(decision.action, decision.style, decision.state, situation, memories)
+        if by_player:
+            line = unmarked(text)
+            return self._say("line", line=line, note=note) if note else line
+        return self._say(
+            "unprompted", reason=_ended(one_line(text, _LONGEST_REASON)), note=note or self._say("speak")
+        )
+
+    def note(
+        self, action: Action, style: Style, state: NpcState, situation: Situation, memories: Sequence[str]
+    ) -> str:
+        """What there is to know this time and what to do, in words; empty where there is nothing to say."""
+        when = ", ".join(fact(part) for part in (situation.time_of_day, situation.weather) if part)
+        events = [quoted(event) for event in situation.events if event.strip()]
+        recalled = " ".join(self._say("memories.one", memory=memory) for memory in memories)
+        return self._say(
+            "note",
+            place=self._say("situation.place", location=fact(situation.location)) if situation.location else "",
+            when=self._say("situation.when", when=when) if when else "",
+            events=" ".join(self._say("situation.event", event=event) for event in events),
+            memories=self._say("memories.all", memories=recalled) if recalled else "",
+            relationship=self._say(f"relationships.{state.relationship.value}"),
+            mood=self._say(f"moods.{state.mood.value}"),
+            trust=self._trust(state.trust),
+            fear=self._say("state.afraid") if state.fear > _AFRAID and state.mood is not Mood.FEARFUL else "",
+            fight=self._say("state.fight") if state.combat_active else "",
+            quest=self._say("state.quest") if state.quest_active else "",
+            action=self._say(f"actions.{action.value}"),
+            style=self._say(f"styles.{style.value}"),
+        )
+
+    def _trust(self, trust: float) -> str:
+        if trust > _TRUSTING:
+            return self._say("state.trusting")
+        return self._say("state.distrusting") if trust < _DISTRUSTING else ""
+
+    def deed(self, deed: Deed) -> str:
+        """What the NPC did, as a note to it: what the game refused must not be believed done."""
+        what = ", ".join([deed.name.replace("_", " "), *(str(value) for value in deed.arguments.values())])
+        what = one_line(what, _LONGEST_EVENT).translate(_QUOTES)
+        if deed.status == "applied":
+            return self._say("deeds.done", deed=what)
+        if not deed.message:
+            return self._say("deeds.not_done", deed=what)
+        reason = _ended(one_line(deed.message, _LONGEST_EVENT).translate(_QUOTES))
+        return self._say("deeds.not_done_because", deed=what, reason=reason)
+
+    def alternating(self, exchanges: Sequence[Exchange], last: str) -> list[Message]:
+        """User and assistant in turn, as chat templates demand: what was left unanswered joins the next line."""
+        messages: list[Message] = []
+        unanswered: list[str] = []
+        for exchange in exchanges:
+            player_text, npc_text = unmarked(exchange.player_text), unmarked(exchange.npc_text)
+            if npc_text:
+                line = player_text or self._say("spoke_unasked")
+                messages.append(Message("user", "\n".join([*unanswered, line])))
+                messages.append(Message("assistant", npc_text))
+                unanswered = []
+            elif player_text:
+                unanswered.append(player_text)
+            unanswered += map(self.deed, exchange.deeds)
+        messages.append(Message("user", "\n".join([*unanswered, last])))
+        return messages
+
+
+# --- What games and memories say, made harmless
+
+
+def quoted(text: str) -> str:
+    """A memory or event as a quotation that nothing in it can end: one line, of limited length."""
+    return f'"{one_line(text, _LONGEST_EVENT).translate(_QUOTES)}"'
+
+
+def fact(text: str) -> str:
+    """A name, a place or the like: a few words on one line."""
+    return one_line(text, _LONGEST_FACT).translate(_QUOTES)
+
+
+def one_line(text: str, longest: int) -> str:
+    """Without line breaks and other control characters, and cut at a word."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in unmarked(text[: 4 * longest])).split())
+    if len(line) <= longest:
+        return line
+    cut = line[: longest - 3]
+    return (cut.rpartition(" ")[0] or cut).rstrip(",;:") + "..."
+
+
+def unmarked(text: str) -> str:
+    """Without the marks by which chat templates tell whose turn it is: servers read them in any text."""
+    while (text := _CHAT_MARKS.sub("", before := text)) != before:
+        pass
+    return text.strip()
 
 
 def _ended(text: str) -> str:
-    return text.strip().rstrip(".") + "."
+    return text.rstrip(".") + "."
 
 
-def _state_in_words(state: NpcState) -> str:
-    bearing = _BEARING.get(state.relationship)
-    parts = [f"You are talking to {bearing}." if bearing else ""]
-    if state.mood is not Mood.NEUTRAL:
-        parts.append(f"You feel {state.mood.value}.")
-    if state.fear > 0.6:
-        parts.append("You are afraid.")
-    if state.combat_active:
-        parts.append("You are in a fight.")
-    return " ".join(part for part in parts if part)
-
-
-def _in_words(deed: Deed) -> str:
-    """What the NPC did, as a note to it: what the game refused must not be believed done."""
-    what = ", ".join([deed.name.replace("_", " "), *(str(value) for value in deed.arguments.values())])
-    if deed.status == "applied":
-        return f"(You did: {what}.)"
-    return f"(You could not: {what}{f'; {_ended(deed.message)}' if deed.message else '.'})"
-
-
-def _cost(count_tokens: Callable[[str], int]) -> Callable[[Exchange], int]:
-    return lambda exchange: count_tokens(exchange.player_text) + count_tokens(exchange.npc_text)
-
-
-def _alternating(exchanges: Sequence[Exchange], last: str) -> list[Message]:
-    """User and assistant in turn, as chat templates demand: what was left unanswered joins the next line."""
-    messages: list[Message] = []
-    unanswered: list[str] = []
-    for exchange in exchanges:
-        if exchange.npc_text:
-            line = exchange.player_text or "(Speak.)"  # it had spoken of itself
-            messages.append(Message("user", "\n".join([*unanswered, line])))
-            messages.append(Message("assistant", exchange.npc_text))
-            unanswered = []
-        elif exchange.player_text:
-            unanswered.append(exchange.player_text)
-        unanswered += map(_in_words, exchange.deeds)
-    messages.append(Message("user", "\n".join([*unanswered, last])))
-    return messages
+def _both_sides(exchanges: Sequence[Exchange]) -> list[str]:
+    return [text for exchange in exchanges for text in (exchange.player_text, exchange.npc_text)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from rfsn_bridge.domain import Mood, NpcState, Personality, Relationship
 from rfsn_bridge.mind.events import Did, Event, Passed, Said, whole
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.rule_files import builtin_rules
 from rfsn_bridge.mind.rules import AVERAGE, INDIFFERENT, Effect, Rule, RuleSet
 
@@ -28,15 +29,16 @@ _PLACE: Mapping[Relationship, int] = {
     Relationship.STRANGER: _MIDDLE,
 }
 
-_AFFINITY_STEP, _TRUST_STEP, _FEAR_STEP = 0.8, 0.8, 0.6
+STEPS: Mapping[str, float] = {"affinity": 0.8, "trust": 0.8, "fear": 0.6}
 """How far one event can move a number, whatever the rules say together."""
+_AFFINITY_STEP, _TRUST_STEP, _FEAR_STEP = STEPS.values()
 _SENTIMENT_KEPT = 0.5
 
 _MOOD_HALF_LIFE = 0.05
 """In game days: 72 minutes of the game, about 4 of the player at Skyrim's pace."""
 _FEAR_HALF_LIFE = 0.1
 _SENTIMENT_HALF_LIFE = 0.5
-_FAINT = 0.1
+FAINT = 0.1
 """A mood weaker than this is over."""
 _GOOD = frozenset({Mood.HAPPY, Mood.FRIENDLY})
 
@@ -71,24 +73,58 @@ def settle(state: NpcState, *, met: bool = False) -> NpcState:
 
     `met`: they have spoken with each other, so that a stranger is one no more.
     """
-    affinity = _clamp(state.affinity, -1, 1)
-    strength = _clamp(state.mood_strength, 0, 1)
-    if state.mood is Mood.NEUTRAL or not strength:
+    return _settled(
+        state.mood,
+        state.affinity,
+        state.relationship,
+        state.trust,
+        state.fear,
+        state.recent_sentiment,
+        state.combat_active,
+        state.quest_active,
+        state.mood_strength,
+        state.cooldowns,
+        met=met,
+    )
+
+
+def _settled(
+    mood: Mood,
+    affinity: float,
+    relationship: Relationship,
+    trust: float,
+    fear: float,
+    sentiment: float,
+    combat: bool,
+    quest: bool,
+    strength: float,
+    cooldowns: tuple[tuple[str, float], ...],
+    *,
+    met: bool,
+) -> NpcState:
+    affinity, strength = _clamp(affinity, -1.0, 1.0), _clamp(strength, 0.0, 1.0)
+    if mood is Mood.NEUTRAL or strength < FAINT:
         mood, strength = Mood.NEUTRAL, 0.0
-    else:
-        mood = state.mood
     return NpcState(
         mood,
         affinity,
-        _tier(affinity, state.relationship, met=met),
-        _clamp(state.trust, 0, 1),
-        _clamp(state.fear, 0, 1),
-        _clamp(state.recent_sentiment, -1, 1),
-        state.combat_active,
-        state.quest_active,
+        _tier(affinity, relationship, met=met),
+        _clamp(trust, 0.0, 1.0),
+        _clamp(fear, 0.0, 1.0),
+        _clamp(sentiment, -1.0, 1.0),
+        combat,
+        quest,
         strength,
-        state.cooldowns,
+        cooldowns,
     )
+
+
+def affinity_range(relationship: Relationship) -> tuple[float, float]:
+    """From which affinity up to (but not at) which one a relationship lasts."""
+    place = _PLACE[relationship]
+    low = _BORDERS[place - 1] - _MARGIN if place else -1.0
+    high = _BORDERS[place] + _MARGIN if place < len(_BORDERS) else 1.0 + 1e-9
+    return low, high
 
 
 def within_tier(affinity: float, relationship: Relationship) -> float:
@@ -106,7 +142,8 @@ def _changed(
         return state
     affinity, trust, fear = state.affinity, state.trust, state.fear
     felt = desirability = praise = threat = surprise = 0.0
-    combat, quest, mood = state.combat_active, state.quest_active, None
+    combat, quest = state.combat_active, state.quest_active
+    mood, mood_share = None, 0.0
     cooldowns = state.cooldowns
     cooling = {name for name, _ in cooldowns} if cooldowns else ()
     for rule in fired:
@@ -134,26 +171,25 @@ def _changed(
             combat = effect.combat
         if effect.quest is not None:
             quest = effect.quest
-        mood = effect.mood or mood
+        if effect.mood is not None and share:
+            mood, mood_share = effect.mood, share
     felt += (desirability + praise) / 2
     new_mood, strength = state.mood, state.mood_strength
     if mood is not None:
-        new_mood, strength = mood, 1.0
+        new_mood, strength = mood, mood_share
     elif desirability or praise or threat or surprise:
         new_mood, strength = _mood(state, *_emotion(desirability, praise, threat, surprise, fear, traits))
-    return settle(
-        NpcState(
-            new_mood,
-            _step(_AFFINITY_STEP, state.affinity, affinity),
-            state.relationship,
-            _step(_TRUST_STEP, state.trust, trust),
-            _step(_FEAR_STEP, state.fear, fear),
-            _SENTIMENT_KEPT * state.recent_sentiment + felt if felt else state.recent_sentiment,
-            combat,
-            quest,
-            strength,
-            cooldowns,
-        ),
+    return _settled(
+        new_mood,
+        _step(_AFFINITY_STEP, state.affinity, affinity),
+        state.relationship,
+        _step(_TRUST_STEP, state.trust, trust),
+        _step(_FEAR_STEP, state.fear, fear),
+        _SENTIMENT_KEPT * state.recent_sentiment + felt if felt else state.recent_sentiment,
+        combat,
+        quest,
+        strength,
+        cooldowns,
         met=met,
     )
 
@@ -199,13 +235,13 @@ def _emotion(
 
 def _mood(state: NpcState, mood: Mood, strength: float) -> tuple[Mood, float]:
     """What becomes of the present mood under a new emotion: it deepens, is calmed, or gives way."""
-    if strength < _FAINT:
+    if strength < FAINT:
         return state.mood, state.mood_strength
     if mood is state.mood:
         return mood, min(1.0, max(strength, state.mood_strength) + 0.25 * min(strength, state.mood_strength))
     left = state.mood_strength - strength
     opposed = (mood in _GOOD) != (state.mood in _GOOD)
-    if state.mood is not Mood.NEUTRAL and opposed and left >= _FAINT:
+    if state.mood is not Mood.NEUTRAL and opposed and left >= FAINT:
         return state.mood, left
     if opposed and mood in _GOOD and state.mood is not Mood.NEUTRAL:
         return Mood.NEUTRAL, 0.0  # appeased, not cheered up
@@ -221,7 +257,7 @@ def _rested(state: NpcState, days: float) -> NpcState:
     return settle(
         replace(
             state,
-            mood_strength=strength if strength >= _FAINT else 0.0,
+            mood_strength=strength,
             fear=fear,
             recent_sentiment=state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
             cooldowns=tuple((name, left - days) for name, left in state.cooldowns if left > days),
@@ -241,4 +277,4 @@ def _tier(affinity: float, before: Relationship, *, met: bool) -> Relationship:
 
 
 def _clamp(value: float, low: float, high: float) -> float:
-    return round(low if value < low else high if value > high else value, 6)
+    return low if value <= low else high if value >= high else to_six_places(value)

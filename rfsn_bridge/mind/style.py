@@ -2,7 +2,8 @@
 
 The original's ten style features, the categories one-hot (an ordinal code of moods means nothing to a linear
 model) and without the hash of the NPC (each NPC learns for itself). Of each category one value is the rule and has
-no feature of its own: a neutral mood, a stranger, a player of no particular manner. All lie in [-1, 1].
+no feature of its own: a neutral mood, a stranger, a player of no particular manner, a line neither hostile nor
+asking. All lie in [-1, 1].
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ TONES: Mapping[str, frozenset[Signal]] = {
 
 _MOODS = tuple(mood for mood in Mood if mood is not Mood.NEUTRAL)
 _RELATIONSHIPS = tuple(each for each in Relationship if each is not Relationship.STRANGER)
+_MARKED = tuple(tone for tone in TONES if tone != "warm")
 _MANY_TURNS = 50
 
 STYLE_FEATURES: tuple[str, ...] = (
@@ -37,7 +39,7 @@ STYLE_FEATURES: tuple[str, ...] = (
     *(f"mood={mood.value}" for mood in _MOODS),
     *(f"relationship={each.value}" for each in _RELATIONSHIPS),
     *(f"playstyle={tone}" for tone in TONES),
-    *(f"said={tone}" for tone in TONES),
+    *(f"said={tone}" for tone in _MARKED),
     *(f"last={style.value}" for style in Style),
 )
 ACTION_FEATURES: tuple[str, ...] = (
@@ -84,7 +86,7 @@ def style_features(npc: Npc, state: NpcState, signal: Signal, talk: Talk) -> tup
         *(float(state.mood is mood) for mood in _MOODS),
         *(float(state.relationship is each) for each in _RELATIONSHIPS),
         *(float(talk.playstyle == tone) for tone in TONES),
-        *(float(signal in signals) for signals in TONES.values()),
+        *(float(signal in TONES[tone]) for tone in _MARKED),
         *(float(talk.last_style is style) for style in Style),
     )
 
@@ -101,7 +103,7 @@ def action_features(npc: Npc, state: NpcState, signals: Mapping[Signal, float], 
         float(state.quest_active),
         float(state.mood is Mood.ANGRY),
         float(state.mood is Mood.SAD),
-        *(_unit(sum(signals.get(each, 0.0) for each in tone)) for tone in TONES.values()),
+        *(_unit(sum([p for signal, p in signals.items() if signal in tone])) for tone in TONES.values()),
     )
 
 

@@ -16,9 +16,9 @@ from rfsn_bridge.mind.state import Transition, transition
 
 FEWEST, MOST = 5, 9
 """How many candidates there are."""
-_ALWAYS = (Action.IGNORE, Action.FLEE)
+ALWAYS_OPEN = (Action.IGNORE, Action.FLEE)
 """Whatever the safety rules deny, one of these is left."""
-_FILLING = (Action.INQUIRE, Action.EXPLAIN, Action.AGREE)
+FILLING = (Action.INQUIRE, Action.EXPLAIN, Action.AGREE)
 _LIKELY, _SIGNALS = 0.1, 3
 """Signals less likely than this, or beyond this many, do not count: their lines are read as the likelier ones."""
 
@@ -87,11 +87,11 @@ class WorldModel:
             for action, how in best.items():
                 usual[action] = usual.get(action, 0.0) + probability * how
         ranked = sorted(usual, key=lambda each: -usual[each])
-        chosen = [action for action in ranked if action not in _ALWAYS][: MOST - len(_ALWAYS)]
-        for action in _FILLING:
-            if len(chosen) < FEWEST - len(_ALWAYS) and action not in chosen:
+        chosen = [action for action in ranked if action not in ALWAYS_OPEN][: MOST - len(ALWAYS_OPEN)]
+        for action in FILLING:
+            if len(chosen) < FEWEST - len(ALWAYS_OPEN) and action not in chosen:
                 chosen.append(action)
-        return {action: min(1.0, usual.get(action, 0.0)) for action in (*chosen, *_ALWAYS)}
+        return {action: min(1.0, usual.get(action, 0.0)) for action in (*chosen, *ALWAYS_OPEN)}
 
     def predict(
         self,

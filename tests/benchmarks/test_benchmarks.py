@@ -37,6 +37,12 @@ def test_the_overhead_is_measured_beside_its_floor():
     assert all(each["samples"] == 8 and each["value"] > 0 for each in both)
 
 
+def test_decisions_and_simulated_turns_are_timed_beside_the_originals_scoring():
+    found = found_by("episodes", "--turns", "60")
+    assert row(found, "from text to decision")["samples"] == 57
+    assert row(found, "the original's scoring, 50000 transitions recorded")["value"] > 0
+
+
 @pytest.mark.slow
 def test_eight_clients_get_their_own_npcs_text_and_nothing_else():
     found = found_by("clients", "--seconds", "0.1", "--tokens-per-s", "200")

@@ -32,10 +32,12 @@ def test_a_plugin_that_is_not_used_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0 and "not used: plugin broken" in done.stdout
 
 
-COMMANDS = ["run", "demo", "say", "check", "doctor", "models", "bench", "protocol"]
+COMMANDS = ["run", "demo", "say", "check", "doctor", "models", "bench", "protocol", "rules"]
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["protocol", "docs"], ["models", "pull"]])
+@pytest.mark.parametrize(
+    "command", [[], *([name] for name in COMMANDS), ["protocol", "docs"], ["models", "pull"], ["rules", "lint"]]
+)
 def test_every_command_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])

@@ -119,3 +119,35 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, command: str):
     extra = ("--rules", __file__) if command == "replay" else ()
     done = attempt(command, wrong, *extra)
     assert done.returncode == 1 and "Traceback" not in done.stderr
+
+
+def test_a_policy_is_judged_as_a_table_or_json(tmp_path: Path):
+    config = tmp_path / "config.yaml"
+    config.write_text("mind: {learner: linucb}\n")
+    file = tmp_path / "a.jsonl"
+    of = ("--config", config, "--data", tmp_path / "data")
+    assert attempt("simulate", "--npcs", "4", "--turns", "60", "-o", file, *of).returncode == 0
+    shown = attempt("evaluate", file, "--policy", "greedy", "--choice", "style", *of)
+    assert shown.returncode == 0 and "doubly robust" in shown.stdout
+    told = json.loads(attempt("evaluate", file, "--policy", "logged", "--json", *of).stdout)
+    assert told["ips"]["value"] == pytest.approx(told["logged"])
+
+
+def test_an_unknown_policy_is_answered_with_the_known_ones(tmp_path: Path):
+    done = attempt("evaluate", simulated(tmp_path), "--policy", "gready", "--data", tmp_path / "data")
+    assert "greedy" in said_in_one_sentence(done)
+
+
+def test_a_policy_that_the_recording_never_tried_is_refused(tmp_path: Path):
+    config = tmp_path / "config.yaml"
+    config.write_text("mind: {learner: greedy}\n")
+    file = tmp_path / "a.jsonl"
+    attempt("simulate", "--npc", "a", "-o", file, "--config", config, "--data", tmp_path / "data")
+    assert "cannot be judged" in said_in_one_sentence(attempt("evaluate", file, "--policy", "uniform"))
+
+
+def test_a_prior_is_fitted_from_files(tmp_path: Path):
+    file = simulated(tmp_path, turns=60)
+    done = attempt("prior", "fit", file, file, "-o", tmp_path / "prior.json")
+    assert done.returncode == 0 and "mind: {prior:" in done.stdout
+    assert set(json.loads((tmp_path / "prior.json").read_text())["kinds"]) == {"action", "style"}

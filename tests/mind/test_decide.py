@@ -22,7 +22,7 @@ from rfsn_bridge.domain import (
     Verdict,
 )
 from rfsn_bridge.mind.bandit import Greedy
-from rfsn_bridge.mind.decide import Mind
+from rfsn_bridge.mind.decide import Mind, changes
 from rfsn_bridge.mind.safety import FleeWhenTerrified, NoFavoursWithoutTrust
 from rfsn_bridge.mind.scorer import UtilityScorer
 from rfsn_bridge.mind.signals import RuleClassifier
@@ -175,3 +175,9 @@ def test_there_are_five_to_nine_candidates_and_always_a_way_out(
     assert 5 <= len(usual) <= 9
     assert {Action.IGNORE, Action.FLEE} <= set(usual)
     assert all(0 <= how <= 1 for how in usual.values())
+
+
+def test_a_number_that_reaches_the_end_of_its_range_is_told_as_a_difference():
+    after = apply_transition(NpcState(trust=0.1), Signal.ATTACK)
+    assert after.trust == 0.0 and type(after.trust) is float
+    assert changes(NpcState(trust=0.1), after)["trust"] == pytest.approx(-0.1)

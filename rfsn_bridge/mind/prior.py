@@ -1,0 +1,258 @@
+"""Where a new NPC's linear policies begin: what a population has learned, as data.
+
+From the logged turns of many NPCs, a Bayesian ridge regression with a part that all arms share and one of each
+arm's own. How much weights vary is estimated for each kind of feature from the log itself (evidence maximization:
+D. J. C. MacKay, "Bayesian interpolation", 1992). NPCs differ: each one's own weights are taken to lie about the
+population's with a part `own` of that variance, chosen by how well policies that begin so would have predicted the
+turns of NPCs that were left out.
+
+The file is JSON, for people to read and compare; a covariance is its lower triangle, row by row.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rfsn_bridge.mind.bandit import REWARD_LIMIT
+from rfsn_bridge.mind.estimators import Logged
+
+Array = npt.NDArray[np.float64]
+
+_VERSION = 1
+_OWN = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+_USUAL_OWN = 0.2
+_FOLDS = 4
+_MOST_REPLAYED = 3000
+_ROUNDS = 25
+_LEAST, _MOST = 1e-3, 10.0
+_NOISE_TURNS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where policies begin. `models[0]` is the part that all arms share, then one for each arm.
+
+    A model is its covariance, in units of the noise's variance, and below it its mean; `spreads` are the traces.
+    """
+
+    models: npt.NDArray[np.float32]
+    spreads: tuple[float, ...]
+    noise: float
+    noise_turns: float
+
+    @classmethod
+    def of(cls, means: Array, covariances: Array, noise: float, noise_turns: float) -> Start:
+        models = np.concatenate((covariances, means[:, None]), axis=1).astype(np.float32)
+        models.flags.writeable = False
+        return cls(models, tuple(np.trace(covariances, axis1=1, axis2=2).tolist()), noise, noise_turns)
+
+
+# --- Bytes -----------------------------------------------------------------------------------------
+
+
+def read_prior(data: bytes) -> dict[str, bytes]:
+    """The prior of each kind of choice ("action", "style"), as a learner's `prior`; raises ValueError."""
+    try:
+        document = json.loads(data)
+        if document["version"] != _VERSION:
+            raise ValueError(f"its version is {document['version']}, not {_VERSION}")
+        return {name: json.dumps(part).encode() for name, part in document["kinds"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"this is no population prior: {error}") from None
+
+
+def read_start(part: bytes, arms: Sequence[str], features: Sequence[str]) -> Start | None:
+    """Where the prior has policies of these arms and features begin; None if it is of others."""
+    try:
+        document: dict[str, Any] = json.loads(part)
+        if document["arms"] != list(arms) or document["features"] != list(features):
+            return None
+        models = document["models"]
+        means = np.array([model["mean"] for model in models], dtype=float)
+        covariances = np.stack([_square(model["covariance"], len(features)) for model in models])
+        noise = float(document["noise"])
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+    if means.shape != (len(arms) + 1, len(features)) or not (np.isfinite(covariances).all() and 0 < noise < 10):
+        return None
+    return Start.of(np.clip(means, -10, 10), covariances, noise, _NOISE_TURNS)
+
+
+def _square(triangle: Sequence[float], size: int) -> Array:
+    """A covariance of its lower triangle, made positive where rounding left it short."""
+    square = np.zeros((size, size))
+    square[np.tril_indices(size)] = triangle
+    square += np.tril(square, -1).T
+    values, vectors = np.linalg.eigh(square)
+    restored: Array = (vectors * np.maximum(values, 1e-6)) @ vectors.T
+    return restored
+
+
+# --- Fitting ---------------------------------------------------------------------------------------
+
+
+def fit_prior(
+    kinds: Mapping[str, Iterable[Logged]],
+    arms: Mapping[str, Sequence[str]],
+    features: Mapping[str, Sequence[str]],
+) -> bytes:
+    """The prior of each kind of choice, from logged turns; `arms` and `features` name what the kinds are about.
+
+    A kind without rewarded turns is left out. The same turns in the same order give the same bytes.
+    """
+    fitted = {}
+    for kind, log in kinds.items():
+        turns = _Turns.of(list(log), arms[kind], len(features[kind]))
+        if len(turns.rewards):
+            fitted[kind] = _fit_kind(turns, arms[kind], features[kind])
+    return (json.dumps({"version": _VERSION, "kinds": fitted}, separators=(",", ":")) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    xs: Array
+    arms: npt.NDArray[np.int64]
+    rewards: Array
+    npcs: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, log: Sequence[Logged], arms: Sequence[str], size: int) -> _Turns:
+        number = {arm: at for at, arm in enumerate(arms)}
+        npcs = {npc: at for at, npc in enumerate(dict.fromkeys(each.npc_id for each in log))}
+        return cls(
+            np.array([each.x for each in log], dtype=float).reshape(-1, size),
+            np.array([number[each.arm] for each in log], dtype=np.int64),
+            np.clip(np.array([each.reward for each in log], dtype=float), -REWARD_LIMIT, REWARD_LIMIT),
+            np.array([npcs[each.npc_id] for each in log], dtype=np.int64),
+        )
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> _Turns:
+        return _Turns(self.xs[chosen], self.arms[chosen], self.rewards[chosen], self.npcs[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The population's weights: what is known of them, and by how much weights of their kind vary."""
+
+    means: Array
+    covariances: Array
+    variances: Array
+    noise: float
+
+    def start(self, own: float) -> Start:
+        covariances = self.covariances.copy()
+        diagonal = np.arange(covariances.shape[1])
+        covariances[:, diagonal, diagonal] += own * self.variances
+        return Start.of(self.means, covariances, self.noise, _NOISE_TURNS)
+
+
+def _fit_kind(turns: _Turns, arms: Sequence[str], features: Sequence[str]) -> dict[str, Any]:
+    own = _how_different(turns, len(arms), features)
+    start = _fit(turns, len(arms), features).start(own)
+    lower = np.tril_indices(len(features))
+    models = [
+        {"mean": _rounded(model[-1]), "covariance": _rounded(model[:-1][lower])}
+        for model in start.models.astype(float)
+    ]
+    told = {"turns": len(turns.rewards), "npcs": int(turns.npcs.max()) + 1, "own": own}
+    return {
+        "arms": list(arms),
+        "features": list(features),
+        "noise": round(start.noise, 4),
+        **told,
+        "models": models,
+    }
+
+
+def _rounded(values: Array) -> list[float]:
+    return [float(f"{value:.4g}") for value in values.tolist()]
+
+
+def _fit(turns: _Turns, arms: int, features: Sequence[str]) -> _Fit:
+    """All arms at once: the design of a turn is its features twice, as shared and as its arm's own."""
+    size = len(features)
+    blocks = [turns.xs.T @ turns.xs] + [
+        turns.xs[turns.arms == arm].T @ turns.xs[turns.arms == arm] for arm in range(arms)
+    ]
+    sides = [turns.xs.T @ turns.rewards]
+    sides += [turns.xs[turns.arms == arm].T @ turns.rewards[turns.arms == arm] for arm in range(arms)]
+    width = (arms + 1) * size
+    gram = np.zeros((width, width))
+    for at, block in enumerate(blocks):
+        here = slice(at * size, (at + 1) * size)
+        gram[here, here] = block
+        gram[:size, here] = gram[here, :size] = block
+    side = np.concatenate(sides)
+    kinds = _kinds(features)
+    groups = np.concatenate([kinds] + [kinds + kinds.max() + 1] * arms)
+    variance, noise = np.full(groups.max() + 1, 0.3), float(turns.rewards.var()) + 1e-3
+    squares, count = float(turns.rewards @ turns.rewards), len(turns.rewards)
+    for _ in range(_ROUNDS):
+        covariance = np.linalg.inv(gram + np.diag(1 / variance[groups])).astype(np.float64)
+        mean = covariance @ side
+        noise = max(1e-3, (squares - float(mean @ side)) / count)
+        second = mean**2 / noise + np.diagonal(covariance)
+        variance = np.bincount(groups, second) / np.bincount(groups)
+        variance = np.clip(variance, _LEAST, _MOST).astype(np.float64)
+    return _contrasted(mean, covariance, variance[groups], math.sqrt(noise), arms, size)
+
+
+def _contrasted(mean: Array, covariance: Array, variances: Array, noise: float, arms: int, size: int) -> _Fit:
+    """Move what the arms have in common into the shared part: what is unsure of all alike decides nothing."""
+    unit = np.eye(size)
+    turn = np.kron(np.eye(arms + 1), unit)
+    for arm in range(arms):
+        here = slice((arm + 1) * size, (arm + 2) * size)
+        turn[:size, here] = unit / arms
+        for other in range(arms):
+            turn[here, (other + 1) * size : (other + 2) * size] -= unit / arms
+    means = (turn @ mean).reshape(arms + 1, size)
+    moved = (turn @ covariance @ turn.T).reshape(arms + 1, size, arms + 1, size)
+    covariances = np.stack([moved[at, :, at] for at in range(arms + 1)])
+    return _Fit(means, covariances, variances.reshape(arms + 1, size), noise)
+
+
+def _kinds(features: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Features of one kind vary alike: the values of a category, the bias, all else."""
+    names = ["bias" if name == "bias" else name.split("=")[0] if "=" in name else "" for name in features]
+    number = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def _how_different(turns: _Turns, arms: int, features: Sequence[str]) -> float:
+    """The part of the population's variance that NPCs have of their own, by what predicts those left out best."""
+    npcs = int(turns.npcs.max()) + 1
+    if npcs < _FOLDS:
+        return _USUAL_OWN
+    likelihood = dict.fromkeys(_OWN, 0.0)
+    for fold in range(_FOLDS):
+        left_out = turns.where(turns.npcs % _FOLDS == fold)
+        fit = _fit(turns.where(turns.npcs % _FOLDS != fold), arms, features)
+        for own in _OWN:
+            likelihood[own] += _predicted(left_out, fit.start(own))
+    return max(_OWN, key=lambda own: likelihood[own])
+
+
+def _predicted(turns: _Turns, start: Start) -> float:
+    """The log likelihood of NPCs' turns, each NPC learning as it goes, from the same start."""
+    total, variance = 0.0, start.noise**2
+    for npc in np.unique(turns.npcs):
+        models = start.models.astype(float)
+        mine = np.flatnonzero(turns.npcs == npc)[: _MOST_REPLAYED * _FOLDS // (int(turns.npcs.max()) + 1)]
+        for at in mine.tolist():
+            x, two = turns.xs[at], models[[0, turns.arms[at] + 1]]
+            ways = two[:, :-1] @ x
+            spread = 1 + float((ways @ x).sum())
+            error = float(turns.rewards[at] - (two[:, -1] @ x).sum())
+            total -= 0.5 * (error * error / (variance * spread) + math.log(spread))
+            two[:, -1] += ways * (error / spread)
+            two[:, :-1] -= ways[:, :, None] * ways[:, None] / spread
+            models[[0, turns.arms[at] + 1]] = two
+    return total

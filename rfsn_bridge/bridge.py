@@ -56,6 +56,7 @@ class Bridge:
             data=data,
             find_model=lambda name: catalogue.find(name, data),
             notice=self.notice,
+            memory=self.store,
         )
         self.snapshot: Snapshot = build(config, registry, services)
         self._plugin_problems = registry.problems

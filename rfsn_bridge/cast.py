@@ -9,7 +9,8 @@ from functools import partial
 from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.domain import Decision, Exchange, Happening, Mood, Npc, NpcState
 from rfsn_bridge.errors import BridgeError, ProtocolError
-from rfsn_bridge.memory.store import Known, Store
+from rfsn_bridge.memory.archive import Known
+from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.events import Did, Happened, Passed
 from rfsn_bridge.mind.experience import Experience

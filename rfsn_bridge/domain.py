@@ -451,6 +451,25 @@ class AudioChunk:
     timings: tuple[WordTiming, ...] = ()
 
 
+# --- What comes to mind ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """An older turn that comes to mind with a line.
+
+    `own`: it was said to the NPC that remembers, not to another in its hearing. `similarity` to the line is in [0, 1];
+    the higher the `score`, the more it matters now.
+    """
+
+    turn_id: str
+    npc_name: str
+    exchange: Exchange
+    own: bool
+    similarity: float
+    score: float
+
+
 # --- What is remembered ---------------------------------------------------------------------------
 
 

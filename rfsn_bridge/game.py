@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal, Protocol
 
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Situation, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, Memory, Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
+from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.heard import Hearing, PlayingTime
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.game_actions import named_targets
+from rfsn_bridge.mind.prompt import in_mind
 from rfsn_bridge.mind.rewards import Heard
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
@@ -341,11 +343,32 @@ class Game:
             if member.learned is None or member.aftermath is None:
                 raise RuntimeError("an NPC's memory ended without what it has learned")
             seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
-            mindset = Mindset(lambda: member.standing(self._game_time()), member.learned, member.aftermath, seed)
+            memories = await self._recalled(turn, member)
+            mindset = Mindset(
+                lambda: member.standing(self._game_time()),
+                member.learned,
+                member.aftermath,
+                tuple(map(in_mind, memories)),
+                max((memory.similarity for memory in memories), default=0.0),
+                seed,
+            )
             await turn.run(mindset, history)
         finally:
             if not turn.over.is_set():  # whatever happened, it is over
                 turn.interrupt()
+
+    async def _recalled(self, turn: RunningTurn, member: Member) -> Sequence[Memory]:
+        """What comes to the NPC's mind; a memory that cannot be read costs the memories and not the reply."""
+        recall, line = turn.snapshot.recall, turn.line
+        if recall is None or not line.text:
+            return ()
+        limit = turn.snapshot.config.memory.recalled
+        told = tuple(turn_id for turn_id, _ in member.history)
+        try:
+            return await recall.recall(RecallQuery(self.playthrough, line.npc.npc_id, line.text, limit, told))
+        except (Exception, SystemExit) as error:  # a plugin's code
+            log.warning("nothing was recalled: %s", error)
+            return ()
 
     async def _until_known(self, turn: RunningTurn) -> None:
         """Wait for the reports of what was heard and done, or until they are overdue in playing time."""

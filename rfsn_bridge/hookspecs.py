@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from rfsn_bridge.interfaces import (
     Learner,
     LLMBackend,
+    Recall,
     SafetyRule,
     Scorer,
     Services,
@@ -71,6 +72,11 @@ def register_scorers(register: Register[Scorer]) -> None:
 @hookspec
 def register_safety_rules(register: Register[SafetyRule]) -> None:
     """What an NPC must never do or say, chosen by `mind.safety` (a list)."""
+
+
+@hookspec
+def register_recall(register: Register[Recall]) -> None:
+    """What comes to an NPC's mind with a line, chosen by `memory.recall`."""
 
 
 @hookspec

@@ -17,6 +17,7 @@ from rfsn_bridge.domain import (
     Choice,
     Health,
     LLMRequest,
+    Memory,
     NoticeLevel,
     Prediction,
     SafetyContext,
@@ -50,6 +51,25 @@ class NoticeSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RecallQuery:
+    """Whose memory is asked, and with what line in mind. `without` are turns that are told anyway, by their ids."""
+
+    playthrough: str
+    npc_id: str
+    text: str
+    limit: int
+    without: tuple[str, ...] = ()
+
+
+class Recall(Protocol):
+    """What comes to an NPC's mind with a line. Runs on the event loop, and must not block it."""
+
+    async def recall(self, query: RecallQuery) -> Sequence[Memory]:
+        """Up to `limit` turns of the present, what matters most first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """What the daemon lends to a plugin's factory."""
 
@@ -61,6 +81,8 @@ class Services:
     find_model: Callable[[str], Path]
     """The path of a catalogue model's file by name; raises ModelMissing with the command that fetches it."""
     notice: NoticeSink
+    memory: Recall | None = None
+    """The memory itself, which recalls by words; None where no daemon runs."""
 
 
 class LLMBackend(Protocol):

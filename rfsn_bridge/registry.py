@@ -32,6 +32,7 @@ KINDS = {
     "scorer": "register_scorers",
     "safety": "register_safety_rules",
     "learner": "register_learners",
+    "recall": "register_recall",
 }
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from rfsn_bridge import yaml_file
 from rfsn_bridge.config import Config
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
-from rfsn_bridge.interfaces import LLMBackend, Services, WorldRules
+from rfsn_bridge.interfaces import LLMBackend, Recall, Services, WorldRules
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.rule_files import load_rules
 from rfsn_bridge.mind.templates import Prompts, load_prompts
@@ -21,7 +21,8 @@ from rfsn_bridge.speech.queue import SpeechQueue
 from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 from rfsn_bridge.speech.wave_files import WaveFiles
 
-NO_VOICE = "none"
+NONE = "none"
+NO_VOICE = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Snapshot:
     """Where speech goes for games that play files; None where the config names no folder."""
     mind: Mind
     prompts: Prompts
+    recall: Recall | None
+    """None where the config wants only the latest turns."""
     small: bool
     """Whether the language model is one that loses its way in a long prompt."""
 
@@ -54,9 +57,20 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
         speech_queue=SpeechQueue(config.speech.max_queue_size),
         wave_files=_wave_files(config, services),
         mind=build_mind(config, registry, services),
+        recall=_recall(config, registry, services),
         prompts=load_prompts([(name, _file(config, name, "prompts")) for name in config.mind.prompts]),
         small=llm.prompt == "short" or (llm.prompt == "auto" and llm.backend == "llama_cpp"),
     )
+
+
+def _recall(config: Config, registry: Registry, services: Services) -> Recall | None:
+    memory = config.memory
+    if memory.recall == NONE or not memory.recalled:
+        return None
+    recall: Recall = _part(
+        registry, "recall", memory.recall, ("memory", "recall"), ("memory", "options"), {}, config, services
+    )
+    return recall
 
 
 def build_mind(config: Config, registry: Registry, services: Services) -> Mind:

@@ -119,7 +119,11 @@ class Mindset:
     standing: Callable[[], NpcState]
     learned: Experience
     aftermath: Aftermath
-    seed: str
+    memories: tuple[str, ...] = ()
+    """Older turns that the line brings to mind, in words, what matters most first."""
+    similarity: float = 0.0
+    """Of the best of them to the line, in [0, 1]."""
+    seed: str = ""
     """What its chance is drawn from, together with the number of the turn."""
 
 
@@ -185,7 +189,7 @@ class RunningTurn:
             aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
             speech = asyncio.create_task(self._speak()) if aloud else None
             try:
-                await self._write(decision, history)
+                await self._write(decision, history, mindset.memories)
                 await self._act(decision)
                 if speech:
                     await speech
@@ -225,7 +229,7 @@ class RunningTurn:
         else:
             signals = {Signal.IGNORE: 1.0}
         self._mark("signal_ms")
-        talk = learned.talk(contradiction=contradicted)
+        talk = learned.talk(mindset.similarity, contradiction=contradicted)
         seed = f"{mindset.seed}.{talk.turns}"
         rng = Random(seed)  # noqa: S311  # a choice, not a secret
         decision = mind.decide(line.npc, mindset.standing(), signals, rng, learned, talk, seed)
@@ -257,12 +261,12 @@ class RunningTurn:
 
     # --- The words
 
-    async def _write(self, decision: Decision, history: Sequence[Exchange]) -> None:
+    async def _write(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
         name = self.line.npc.name
         reply, splitter = ReplyFilter(name), SentenceSplitter()
         try:
-            async with opened(self.snapshot.llm, self._request(decision, history)) as stream:
+            async with opened(self.snapshot.llm, self._request(decision, history, memories)) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
@@ -284,7 +288,7 @@ class RunningTurn:
             )
         self._waiting.put_nowait(None)
 
-    def _request(self, decision: Decision, history: Sequence[Exchange]) -> LLMRequest:
+    def _request(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> LLMRequest:
         config, line, llm = self.snapshot.config.llm, self.line, self.snapshot.llm
         messages = build_prompt(
             line.npc,
@@ -293,6 +297,7 @@ class RunningTurn:
             by_player=line.by_player,
             situation=line.situation,
             history=history,
+            memories=memories,
             count_tokens=llm.count_tokens,
             budget=_PROMPT_BUDGET,
             prompts=self.snapshot.prompts,

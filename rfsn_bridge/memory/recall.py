@@ -7,9 +7,10 @@ NPC has had since; importance is what the turn changed; relevance is bm25 (SQLit
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from rfsn_bridge.domain import Memory
 from rfsn_bridge.memory.records import Remembered, _remembered
 from rfsn_bridge.memory.timeline import Present
 
@@ -22,15 +23,6 @@ _CANDIDATES = 64
 _WORD = re.compile(r"[^\W_]{2,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """A turn that came to mind, and how well it fits: `relevance` in [0, 1] of the best, `score` in [0, 3]."""
-
-    turn: Remembered
-    relevance: float
-    score: float
-
-
 def recall(
     connection: sqlite3.Connection,
     present: Present,
@@ -38,7 +30,7 @@ def recall(
     text: str,
     limit: int,
     without: Collection[int] = (),
-) -> Sequence[Recalled]:
+) -> Sequence[Memory]:
     """Up to `limit` turns, the best first; `without` are moments that are in the prompt anyway."""
     if limit <= 0 or not (terms := _rarest(connection, text)):
         return ()
@@ -62,10 +54,23 @@ def recall(
     order = sorted((turn.moment for turn, _ in found), reverse=True)
     since = {moment: _turns_since(connection, present, number, moment) for moment in order}
     recalled = [
-        Recalled(turn, relevance / best, relevance / best + turn.importance + _DECAY ** since[turn.moment])
+        Memory(
+            turn.turn_id,
+            turn.npc_name,
+            turn.exchange,
+            turn.own,
+            _similarity(terms, turn),
+            relevance / best + turn.importance + _DECAY ** since[turn.moment],
+        )
         for turn, relevance in found
     ]
     return sorted(recalled, key=lambda each: -each.score)[:limit]
+
+
+def _similarity(terms: Collection[str], turn: Remembered) -> float:
+    """The part of the words searched for that a turn has."""
+    there = set(map(str.casefold, _WORD.findall(f"{turn.exchange.player_text} {turn.exchange.npc_text}")))
+    return sum(term in there for term in terms) / len(terms)
 
 
 def _turns_since(connection: sqlite3.Connection, present: Present, number: int, moment: int) -> int:
@@ -96,8 +101,6 @@ def _rarest(connection: sqlite3.Connection, text: str) -> list[str]:
 
 def _folded(word: str) -> str:
     """A word as the tokenizer of the index writes it: without its accents."""
-    import unicodedata
-
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 

@@ -8,19 +8,18 @@ import asyncio
 import contextlib
 import logging
 import os
-import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rfsn_bridge.domain import Exchange, NpcState, Turn
+from rfsn_bridge.domain import NpcState, Turn
 from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
-from rfsn_bridge.memory.recall import Recalled, recall
 from rfsn_bridge.memory.records import Encoded
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.timeline import Loaded
@@ -28,23 +27,11 @@ from rfsn_bridge.models.filelock import take
 
 log = logging.getLogger(__name__)
 
-_FILE = "memory.db"
 _HOLDER = "holder"
 """A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
 _WAITING = 256
 """Turns that may wait for a disk that is full; more are refused."""
 _AGAIN_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is remembered of an NPC at present."""
-
-    exchanges: tuple[Exchange, ...] = ()
-    turn_ids: tuple[str, ...] = ()
-    state: NpcState | None = None
-    """None: it was never met."""
-    learned: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -54,11 +41,11 @@ class _Waiting:
     stored: Callable[[], None]
 
 
-class Store:
+class Store(Archive):
     """Open until `aclose`. Everything raises StoreError."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / _FILE
+        self.path = folder / FILE
         self._lock = _hold(folder)
         self.trouble: StoreError | None = None
         """What the player must be told of the memory that was found."""
@@ -67,6 +54,7 @@ class Store:
         except BaseException:
             self._lock.close()
             raise
+        super().__init__(self.path, self._database)
         self.lost_events = 0
         """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
@@ -130,54 +118,11 @@ class Store:
                     await self._write_turn(self._waiting[0])
                     self._waiting.popleft()
 
-    async def find(self, turn_id: str) -> Turn | None:
-        """A turn by its id, with its decision, on whatever branch."""
-        return await self._database.read(lambda c: records.find(c, turn_id))
-
-    async def latest(self) -> Turn | None:
-        """The turn recorded last, of any NPC."""
-        return await self._database.read(lambda c: records.find(c, None))
-
     # --- Minds
-
-    async def known(self, playthrough: str, npc_id: str, limit: int) -> Known:
-        """The latest exchanges of an NPC, oldest first, how it was left, and what it has learned."""
-
-        def job(connection: sqlite3.Connection) -> Known:
-            present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
-            if present is None or number is None:
-                return Known()
-            turns = records.recent(connection, present, number, limit)
-            mind = records.mind(connection, present, number)
-            return Known(
-                tuple(turn.exchange for turn in turns),
-                tuple(turn.turn_id for turn in turns),
-                mind.state if mind else None,
-                mind.learned if mind else None,
-            )
-
-        return await self._database.read(job)
 
     async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
         """Keep how an NPC stands and what it has learned, where no turn says so."""
         await self._database.write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
-
-    async def recall(
-        self, playthrough: str, npc_id: str, text: str, limit: int, without: Sequence[str] = ()
-    ) -> Sequence[Recalled]:
-        """The turns of an NPC that come to mind with a text; `without` are turns that need not be looked for."""
-
-        def job(connection: sqlite3.Connection) -> Sequence[Recalled]:
-            present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
-            if present is None or number is None:
-                return ()
-            marks = ", ".join("?" * len(without))
-            rows = connection.execute(f"SELECT moment FROM turns WHERE turn_id IN ({marks})", tuple(without))  # noqa: S608
-            return recall(connection, present, number, text, limit, {row[0] for row in rows})
-
-        return await self._database.read(job)
 
     # --- The game's events and saves
 
@@ -202,49 +147,10 @@ class Store:
         """A game begins or goes on, at a date."""
         await self._database.write(lambda c: timeline.begin(c, playthrough, game_date))
 
-    # --- What a person asks
-
-    async def stats(self, playthrough: str | None = None) -> dict[str, Any]:
-        """Counts and sizes."""
-
-        def job(connection: sqlite3.Connection) -> dict[str, Any]:
-            def count(table: str) -> int:
-                return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
-
-            return {
-                "turns": count("turns"),
-                "npcs": count("npcs"),
-                "playthroughs": [
-                    name for (name,) in connection.execute("SELECT name FROM playthroughs ORDER BY name")
-                ],
-                "saves": count("saves"),
-                "events": count("events"),
-                "bytes": self.path.stat().st_size,
-                "waiting": len(self._waiting),
-            }
-
-        return await self._database.read(job)
-
-    async def npcs(self, playthrough: str) -> list[tuple[str, str, int]]:
-        """Every NPC that remembers something: id, name, number of turns."""
-
-        def job(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
-            present = timeline.present(connection, playthrough)
-            return list(records.npcs(connection, present)) if present else []
-
-        return await self._database.read(job)
-
-    async def turns(self, playthrough: str, npc_id: str, limit: int, before: str | None = None) -> list[Turn]:
-        """Whole turns that an NPC remembers, the newest first."""
-
-        def job(connection: sqlite3.Connection) -> list[Turn]:
-            present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
-            if present is None or number is None:
-                return []
-            return records.turns_of(connection, present, number, limit, before)
-
-        return await self._database.read(job)
+    @property
+    def waiting(self) -> int:
+        """Turns that wait for a disk that is full."""
+        return len(self._waiting)
 
     async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
         """Have an NPC forget everything, after a backup; how many turns that were."""
@@ -257,9 +163,6 @@ class Store:
     async def back_up(self, reason: str) -> Backup:
         """Copy the memory as it is, beside what goes on."""
         return await asyncio.to_thread(backups.make, self.path, reason)
-
-    async def backups(self) -> list[Backup]:
-        return await asyncio.to_thread(backups.listed, self.path)
 
     async def restore(self, name: str) -> Backup:
         """Put a backup in the place of everything, in one step, after a backup of what is there; that backup."""

@@ -12,7 +12,19 @@ What games and memories say is data: it cannot break out of its quotes, its line
 import re
 from collections.abc import Callable, Sequence
 
-from rfsn_bridge.domain import Action, Decision, Deed, Exchange, Message, Mood, Npc, NpcState, Situation, Style
+from rfsn_bridge.domain import (
+    Action,
+    Decision,
+    Deed,
+    Exchange,
+    Memory,
+    Message,
+    Mood,
+    Npc,
+    NpcState,
+    Situation,
+    Style,
+)
 from rfsn_bridge.mind.templates import Prompts, Words, builtin_prompts
 
 _AFRAID = 0.6
@@ -80,6 +92,15 @@ def build_prompt(
             break
         remembered.insert(0, exchange)
     return (Message("system", system), *prompt.alternating([*examples, *remembered], last))
+
+
+def in_mind(memory: Memory) -> str:
+    """An older turn as the NPC remembers it, in words."""
+    said, answered = memory.exchange.player_text, memory.exchange.npc_text
+    who = "I" if memory.own else memory.npc_name
+    if said and answered:
+        return f"the player said: {said} {who} answered: {answered}"
+    return f"the player said: {said}" if said else f"{who} said: {answered}"
 
 
 def most_sentences(style: Style, most: int, *, small: bool) -> int:

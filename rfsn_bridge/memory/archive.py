@@ -1,0 +1,160 @@
+"""Reading the memory: what is remembered at present, what came to mind, what a person asks to see.
+
+Reading needs no lock: it goes on beside the daemon that writes.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from rfsn_bridge.domain import Exchange, Memory, NpcState, Turn
+from rfsn_bridge.interfaces import RecallQuery
+from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory.backups import Backup
+from rfsn_bridge.memory.database import connect, told
+from rfsn_bridge.memory.recall import recall
+from rfsn_bridge.memory.schema import StoreError
+
+T = TypeVar("T")
+
+FILE = "memory.db"
+
+
+class Reader(Protocol):
+    """Runs a job on a connection that only reads."""
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of an NPC at present."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    turn_ids: tuple[str, ...] = ()
+    state: NpcState | None = None
+    """None: it was never met."""
+    learned: bytes | None = None
+
+
+class Archive:
+    """What can be read of a memory. Everything raises StoreError."""
+
+    def __init__(self, path: Path, reader: Reader) -> None:
+        self.path = path
+        self._reader = reader
+
+    async def find(self, turn_id: str) -> Turn | None:
+        """A turn by its id, with its decision, on whatever branch."""
+        return await self._reader.read(lambda c: records.find(c, turn_id))
+
+    async def latest(self) -> Turn | None:
+        """The turn recorded last, of any NPC."""
+        return await self._reader.read(lambda c: records.find(c, None))
+
+    async def known(self, playthrough: str, npc_id: str, limit: int) -> Known:
+        """The latest exchanges of an NPC, oldest first, how it was left, and what it has learned."""
+
+        def job(connection: sqlite3.Connection) -> Known:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return Known()
+            turns = records.recent(connection, present, number, limit)
+            mind = records.mind(connection, present, number)
+            return Known(
+                tuple(turn.exchange for turn in turns),
+                tuple(turn.turn_id for turn in turns),
+                mind.state if mind else None,
+                mind.learned if mind else None,
+            )
+
+        return await self._reader.read(job)
+
+    async def recall(self, query: RecallQuery) -> Sequence[Memory]:
+        """The turns of an NPC that come to mind with a text, what matters most first."""
+
+        def job(connection: sqlite3.Connection) -> Sequence[Memory]:
+            present = timeline.present(connection, query.playthrough)
+            number = records.known_npc(connection, present, query.npc_id) if present else None
+            if present is None or number is None:
+                return ()
+            marks = ", ".join("?" * len(query.without))
+            rows = connection.execute(f"SELECT moment FROM turns WHERE turn_id IN ({marks})", query.without)  # noqa: S608
+            return recall(connection, present, number, query.text, query.limit, {row[0] for row in rows})
+
+        return await self._reader.read(job)
+
+    async def stats(self, playthrough: str | None = None) -> dict[str, Any]:
+        """Counts and sizes."""
+
+        def job(connection: sqlite3.Connection) -> dict[str, Any]:
+            def count(table: str) -> int:
+                return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+            return {
+                "turns": count("turns"),
+                "npcs": count("npcs"),
+                "playthroughs": [
+                    name for (name,) in connection.execute("SELECT name FROM playthroughs ORDER BY name")
+                ],
+                "saves": count("saves"),
+                "events": count("events"),
+                "bytes": self.path.stat().st_size,
+            }
+
+        return await self._reader.read(job)
+
+    async def npcs(self, playthrough: str) -> list[tuple[str, str, int]]:
+        """Every NPC that remembers something: id, name, number of turns."""
+
+        def job(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+            present = timeline.present(connection, playthrough)
+            return list(records.npcs(connection, present)) if present else []
+
+        return await self._reader.read(job)
+
+    async def turns(self, playthrough: str, npc_id: str, limit: int, before: str | None = None) -> list[Turn]:
+        """Whole turns that an NPC remembers, the newest first."""
+
+        def job(connection: sqlite3.Connection) -> list[Turn]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return []
+            return records.turns_of(connection, present, number, limit, before)
+
+        return await self._reader.read(job)
+
+    async def backups(self) -> list[Backup]:
+        return await asyncio.to_thread(backups.listed, self.path)
+
+
+class FileReader:
+    """Reads a memory that another process may be writing."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError where there is none."""
+        if not path.is_file():
+            raise StoreError(f"there is no memory in {path.parent} yet", "talk to an NPC first, or see --data")
+        self._path = path
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.to_thread(self._read, job)
+
+    def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with contextlib.closing(connect(self._path, read_only=True)) as connection:
+                return job(connection)
+        except sqlite3.Error as error:
+            raise told(self._path, error, "read") from error
+
+
+def open_archive(folder: Path) -> Archive:
+    """The memory of a data folder's `memory`, to be read; raises StoreError."""
+    path = folder / FILE
+    return Archive(path, FileReader(path))

@@ -225,8 +225,8 @@ def decided(decision: Decision, state_before: NpcState) -> dict[str, Any]:
         "bandit_key": bandit_key(state_before, decision.signal),
         "selected_action": decision.action,
         "style": decision.style,
-        "action_features": _rounded(trace.action_features),
-        "style_features": _rounded(trace.style_features),
+        "action_features": trace.action_features,
+        "style_features": trace.style_features,
         "propensity": choice.probability,
         "propensities": choice.probabilities,
         "style_propensity": manner.probability,
@@ -278,7 +278,3 @@ def bandit_key(state: NpcState, signal: Signal) -> str:
     band = sum(state.affinity >= border for border in _BANDS)
     combat, quest = int(state.combat_active), int(state.quest_active)
     return f"{state.mood}|{state.relationship}|{band}|{signal}|{combat}|{quest}"
-
-
-def _rounded(values: tuple[float, ...]) -> list[float]:
-    return [round(value, 6) for value in values]

@@ -23,7 +23,6 @@ from rfsn_bridge.mind.events import Did, Happened, Passed
 from rfsn_bridge.mind.experience import Credit
 from rfsn_bridge.mind.rewards import Heard, Reaction
 from rfsn_bridge.mind.state import transition
-from rfsn_bridge.mind.world_model import said
 
 _BEGAN = datetime(2000, 1, 1)
 """Of the game's calendar."""
@@ -128,7 +127,7 @@ class Stage:
             talk,
             seed,
         )
-        self.state = transition(before, said(decision), world.rules, traits).state
+        self.state = decision.state
         text = phrases.done(decision.action)
         self._history.append(Exchange(line.text, text))
         self._aftermath.decided(turn_id, decision, lambda: text)

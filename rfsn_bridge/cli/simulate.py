@@ -87,7 +87,8 @@ def main(args: argparse.Namespace) -> int:
             lines += count
             advance(count)
         rate = lines / (time.perf_counter() - began)
-    print(f"{out}: {lines} turns of {len(npcs)} NPC{'s' * (len(npcs) > 1)}, {rate:,.0f} turns a second")
+    of = f"{lines} turns of {len(npcs)} NPC{'s' * (len(npcs) > 1)}"
+    print(f"{out}: {of}, {rate:,.{0 if rate > 9 else 1}f} turns a second")
     return 0
 
 

@@ -21,6 +21,7 @@ from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.events import Did, Happened, Passed
 from rfsn_bridge.mind.experience import Credit
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.rewards import Heard, Reaction
 from rfsn_bridge.mind.state import transition
 
@@ -170,8 +171,8 @@ class Stage:
             return
         turn.settled = True
         if credit:
-            turn.fields["reward"] = credit.action.total if credit.action.parts else None
-            turn.fields["style_reward"] = credit.style.total if credit.style.parts else None
+            turn.fields["reward"] = to_six_places(credit.action.total) if credit.action.parts else None
+            turn.fields["style_reward"] = to_six_places(credit.style.total) if credit.style.parts else None
             turn.fields["trace"]["rewards"] = credit.action.parts
 
     def _complete(self, *, all_of_them: bool = False) -> Iterator[dict[str, Any]]:

@@ -40,7 +40,9 @@ _FEAR_HALF_LIFE = 0.1
 _SENTIMENT_HALF_LIFE = 0.5
 FAINT = 0.1
 """A mood weaker than this is over."""
-_GOOD = frozenset({Mood.HAPPY, Mood.FRIENDLY})
+_OUTDONE = 0.5
+"""A feeling less than so much as strong as the mood does not take its place."""
+_GOOD, _BAD = frozenset({Mood.HAPPY, Mood.FRIENDLY}), frozenset({Mood.SAD, Mood.ANGRY, Mood.FEARFUL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +241,13 @@ def _mood(state: NpcState, mood: Mood, strength: float) -> tuple[Mood, float]:
         return state.mood, state.mood_strength
     if mood is state.mood:
         return mood, min(1.0, max(strength, state.mood_strength) + 0.25 * min(strength, state.mood_strength))
-    left = state.mood_strength - strength
-    opposed = (mood in _GOOD) != (state.mood in _GOOD)
-    if state.mood is not Mood.NEUTRAL and opposed and left >= FAINT:
-        return state.mood, left
-    if opposed and mood in _GOOD and state.mood is not Mood.NEUTRAL:
-        return Mood.NEUTRAL, 0.0  # appeased, not cheered up
+    if (mood in _GOOD and state.mood in _BAD) or (mood in _BAD and state.mood in _GOOD):
+        left = state.mood_strength - strength
+        if left >= FAINT:
+            return state.mood, left
+        return (Mood.NEUTRAL, 0.0) if mood in _GOOD else (mood, strength)  # appeased, not cheered up
+    if strength < _OUTDONE * state.mood_strength:
+        return state.mood, state.mood_strength
     return mood, strength
 
 

@@ -1,11 +1,10 @@
 """The built-in learners: which of the best actions is taken, and in which style it is said."""
 
 from rfsn_bridge import Learner, Register, Services, hookimpl
-from rfsn_bridge.hookspecs import NoOptions
 from rfsn_bridge.mind.bandit import Greedy
 
 
-def _linucb(options: NoOptions, services: Services) -> Learner:
+def _linucb(options: object, services: Services) -> Learner:
     from rfsn_bridge.mind.linear_ucb import LinearUcb  # needs numpy
 
     return LinearUcb()

@@ -9,6 +9,8 @@ from lending import Lender
 from rfsn_bridge import config, registry, snapshot
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import Services
+from rfsn_bridge.mind.prior import read_start
+from rfsn_bridge.mind.style import ACTION_ARMS, ACTION_FEATURES, STYLE_ARMS, STYLE_FEATURES
 from rfsn_bridge.snapshot import Snapshot
 
 PLUGIN = """
@@ -50,6 +52,25 @@ def test_the_shipped_config_builds_and_loads_nothing(tmp_path: Path) -> None:
     made = snapshot.build(config.Config(), registry.discover(), services(tmp_path))
     assert made.revision == 1 and made.voice is not None and made.voice.pid is None
     assert list(made.mind.safety) == ["flee_when_terrified", "no_favours_without_trust"]
+
+
+async def test_npcs_begin_where_the_population_is_unless_a_file_says_otherwise(tmp_path: Path) -> None:
+    learning = TEXT_ONLY + "mind:\n  learner: linucb\n"
+    ours = built(tmp_path, learning).mind
+    assert set(ours.priors) == {"action", "style"}
+    assert read_start(ours.priors["action"], ACTION_ARMS, ACTION_FEATURES), "fit it again: rfsn-bridge prior fit"
+    assert read_start(ours.priors["style"], STYLE_ARMS, STYLE_FEATURES), "fit it again: rfsn-bridge prior fit"
+    own = tmp_path / "own.json"
+    own.write_text('{"version": 1, "kinds": {}}')
+    assert built(tmp_path, f"{learning}  prior: {own}\n").mind.priors == {}
+
+
+async def test_a_prior_that_is_none_is_named_with_its_line_and_its_remedy(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    with pytest.raises(ConfigError, match="prior fit") as error:
+        built(tmp_path, f"{TEXT_ONLY}mind:\n  prior: {wrong}\n")
+    assert error.value.line == 3 and str(wrong) in str(error.value)
 
 
 async def test_options_reach_the_part_that_they_are_for(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ class LLM(Section):
     max_tokens: int = Field(default=150, ge=1, le=4096, description="How long a reply may grow.")
     max_sentences: int = Field(default=0, ge=0, le=50, description="Sentences of a reply at most; 0 = no limit.")
     prompt: Literal["auto", "short", "full"] = Field(
-        default="auto", description="How much the model is told: short suits very small ones; auto: short for llama_cpp."
+        default="auto",
+        description="How much the model is told: short suits very small ones; auto: short for llama_cpp.",
     )
     timeouts: LLMTimeouts = LLMTimeouts()
     options: Options = Field(default={}, description="Each backend's own options, by its name.")
@@ -91,7 +92,9 @@ class MindParts(Section):
     prompts: tuple[Name, ...] = Field(
         default=(), description="What the model is told, on top of our words, in order: YAML files."
     )
-    prior: str = Field(default="", description="What NPCs begin with instead of ours: a file of `prior fit`.")
+    prior: str = Field(
+        default="", description="Where NPCs begin: a file of `prior fit`, none = nowhere; empty: ours."
+    )
     seed: int = Field(default=0, description="What chance is drawn from; the same seed, the same choices.")
     options: Options = Field(default={}, description="Each part's own options, by its name.")
 

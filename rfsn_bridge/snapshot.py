@@ -24,7 +24,8 @@ from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 from rfsn_bridge.speech.wave_files import WaveFiles
 
 NO_VOICE = "none"
-_BEGINS_NOWHERE = "greedy"
+NO_PRIOR = "none"
+_NEEDS_NO_PRIOR = "greedy"
 _PRIOR = "prior.json"
 
 
@@ -80,7 +81,7 @@ def build_mind(config: Config, registry: Registry, services: Services) -> Mind:
 def _priors(config: Config) -> Mapping[str, bytes]:
     """Where NPCs without experience begin: as the named file says, else as ours."""
     name = config.mind.prior
-    if config.mind.learner == _BEGINS_NOWHERE and not name:
+    if name == NO_PRIOR or (config.mind.learner == _NEEDS_NO_PRIOR and not name):
         return {}
     from rfsn_bridge.mind.prior import read_prior  # needs numpy
 

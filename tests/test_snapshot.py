@@ -63,6 +63,7 @@ async def test_npcs_begin_where_the_population_is_unless_a_file_says_otherwise(t
     own = tmp_path / "own.json"
     own.write_text('{"version": 1, "kinds": {}}')
     assert built(tmp_path, f"{learning}  prior: {own}\n").mind.priors == {}
+    assert built(tmp_path, f"{learning}  prior: none\n").mind.priors == {}
 
 
 async def test_a_prior_that_is_none_is_named_with_its_line_and_its_remedy(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 What a turn pays is taken to be linear in the features: a part that all arms share (players in a good mood reward
 whatever is said) and a part of the arm's own, both with a normal prior. The shared part decides nothing, but what
-it explains need not be learned six times. Each is kept as a mean and a covariance in units of the noise's variance,
+it explains need not be learned six times. Each is kept as a mean and a covariance in units of the noise variance,
 and moved by the Kalman gain of the prediction error; the correlation between the two parts is dropped after each
 step (assumed-density filtering: T. Minka, "A family of algorithms for approximate Bayesian inference", 2001).
 
@@ -33,7 +33,7 @@ from rfsn_bridge.domain import Choice
 from rfsn_bridge.mind.bandit import FLOOR, REWARD_LIMIT, choice, draw, floored
 from rfsn_bridge.mind.drift import PageHinkley
 from rfsn_bridge.mind.packing import pack, packed_size, unpack
-from rfsn_bridge.mind.prior import Start, read_start
+from rfsn_bridge.mind.prior import BIAS, Start, expansion, read_start
 
 Array = npt.NDArray[np.float32]
 
@@ -57,9 +57,9 @@ class Tuning:
     """How an NPC without experience begins, and how curious it is."""
 
     floor: float = FLOOR
-    curiosity: float = 0.6
+    curiosity: float = 0.8
     """The bonus, in standard deviations of what an arm may pay on average."""
-    softness: float = 0.15
+    softness: float = 0.1
     """How far the worths of two arms must lie apart, in standard deviations of their difference."""
     own: float = 0.5
     """The prior's variance of an arm's own weights, in units of the noise's."""
@@ -160,21 +160,21 @@ class LinearUcbPolicy:
         number = self._arms[arm]
         slot = self._slot(number)
         self._turns += 1
-        self._forget(number)
-        self._forget(_SHARED)
-        own, shared = self._models[:, slot], self._models[:, _SHARED]
-        ways, shared_ways = own @ seen[:-1], shared @ seen[:-1]
-        totals = (1 + ways @ seen + shared_ways @ seen).tolist()
-        errors = (reward - ways[:, -1] - shared_ways[:, -1]).tolist()
+        models = self._models[:, (_SHARED, slot)]
+        self._forget(models[1], (_SHARED, number), (_SHARED, slot))
+        ways = models @ seen[:-1]
+        totals = [1 + sum(each) for each in (ways @ seen).tolist()]
+        errors = [reward - sum(each) for each in ways[:, :, -1].tolist()]
         if not all(map(math.isfinite, (*totals, *errors))):
             raise ValueError(f"cannot learn from {reward} for {tuple(x)}")
-        for rate, (total, error) in enumerate(zip(totals, errors, strict=True)):
-            for model, way in ((own[rate], ways[rate]), (shared[rate], shared_ways[rate])):
-                step = way[:-1] / np.float32(math.sqrt(total))
-                model[-1] += way[:-1] * np.float32(error / total)
-                model[:-1] -= step[:, None] * step
-        np.clip(own[:, -1], -_LIMIT, _LIMIT, out=own[:, -1])
-        np.clip(shared[:, -1], -_LIMIT, _LIMIT, out=shared[:, -1])
+        # In one go: the covariance loses the outer product of the step, the mean moves along it by the error.
+        roots = [math.sqrt(total) for total in totals]
+        ways[:, :, -1] = [[-error] for error in errors]
+        ways /= np.array(roots, dtype=np.float32)[:, None, None]
+        models -= ways[:, :, :, None] * ways[:, :, None, :-1]
+        means = models[:, :, -1]
+        np.clip(means, -_LIMIT, _LIMIT, out=means)
+        self._models[:, (_SHARED, slot)] = models
         self._judge(totals, errors)
 
     def _slot(self, arm: int) -> int:
@@ -186,15 +186,16 @@ class LinearUcbPolicy:
             self._learned_at.append(self._turns)
         return self._slots[arm]
 
-    def _forget(self, arm: int) -> None:
-        """Let the model that forgets know less of an arm, for the turns since it learned last."""
-        slot = self._slots[arm]
-        kept = _RATES[1] ** (self._turns - self._learned_at[slot])
-        self._learned_at[slot] = self._turns
-        model = self._models[1, slot]
-        grown = 1 / (kept + (1 - kept) * float(model[:-1].trace()) / self._start.spreads[arm])
-        model[:-1] *= np.float32(grown)
-        model[-1] += np.float32(1 - kept * grown) * (self._start.models[arm, -1] - model[-1])
+    def _forget(self, models: Array, arms: tuple[int, int], slots: tuple[int, int]) -> None:
+        """Let the models that forget know less, for the turns since each learned last."""
+        traces = models.reshape(2, -1)[:, :: self._size + 1].sum(axis=1).tolist()
+        for model, arm, slot, trace in zip(models, arms, slots, traces, strict=True):
+            kept = _RATES[1] ** (self._turns - self._learned_at[slot])
+            self._learned_at[slot] = self._turns
+            grown = 1 / (kept + (1 - kept) * trace / self._start.spreads[arm])
+            model[:-1] *= np.float32(grown)
+            if arm:
+                model[-1] += np.float32(1 - kept * grown) * (self._start.models[arm, -1] - model[-1])
 
     def _judge(self, totals: list[float], errors: list[float]) -> None:
         """Which rate predicted better, how noisy rewards are, and whether the world has changed."""
@@ -284,16 +285,17 @@ class LinearUcb:
             if len(self._starts) >= _MOST_STARTS:
                 self._starts.clear()
             start = read_start(prior, arms, features) if prior else None
-            self._starts[key] = start or _without_prior(self._tuning, len(arms), len(features))
+            self._starts[key] = start or _without_prior(self._tuning, len(arms), features)
         return self._starts[key]
 
 
-def _without_prior(tuning: Tuning, arms: int, size: int) -> Start:
-    variances = np.full((arms + 1, size), tuning.own)
-    variances[_SHARED] = tuning.shared
-    variances[_SHARED, 0] = tuning.usual
-    covariances = variances[:, :, None] * np.eye(size)
-    return Start.of(np.zeros((arms + 1, size)), covariances, tuning.noise, tuning.noise_turns)
+def _without_prior(tuning: Tuning, arms: int, features: Sequence[str]) -> Start:
+    """Nothing is known of any arm; the values of a category vary alike, the one without a feature as well."""
+    expanded, back = expansion(features)
+    own = np.full(len(expanded), tuning.own)
+    shared = np.array([tuning.usual if name == BIAS else tuning.shared for name in expanded])
+    covariances = np.stack([(back * variances) @ back.T for variances in (shared, *[own] * arms)])
+    return Start.of(np.zeros((arms + 1, len(features))), covariances, tuning.noise, tuning.noise_turns)
 
 
 def _signature(arms: tuple[str, ...], features: tuple[str, ...]) -> bytes:

@@ -18,7 +18,6 @@ as far as is known, share the probability; 2 % are left to chance. What is state
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 import zlib
@@ -30,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rfsn_bridge.domain import Choice
-from rfsn_bridge.mind.bandit import FLOOR, REWARD_LIMIT, choice, draw, floored
+from rfsn_bridge.mind.bandit import FLOOR, REWARD_LIMIT, choice, draw, floored, signature
 from rfsn_bridge.mind.drift import PageHinkley
 from rfsn_bridge.mind.packing import pack, packed_size, unpack
 from rfsn_bridge.mind.prior import BIAS, Start, expansion, read_start
@@ -217,7 +216,7 @@ class LinearUcbPolicy:
         test = self._test
         head = _HEAD.pack(
             _VERSION,
-            _signature(tuple(self._arms), self._names),
+            signature("linucb", tuple(self._arms), self._names),
             self._squares,
             self._counted,
             self._odds,
@@ -234,8 +233,8 @@ class LinearUcbPolicy:
     def restore(self, saved: bytes) -> None:
         """Take back what `dump` gave; raises ValueError where it is another learner's or damaged."""
         try:
-            version, signature, squares, counted, odds, *test, count = _HEAD.unpack_from(saved)
-            if version != _VERSION or signature != _signature(tuple(self._arms), self._names):
+            version, mark, squares, counted, odds, *test, count = _HEAD.unpack_from(saved)
+            if version != _VERSION or mark != signature("linucb", tuple(self._arms), self._names):
                 raise ValueError("it was learned by another learner, for other arms or of other features")
             if not all(map(math.isfinite, (squares, counted, odds, *test))) or squares <= 0 or counted <= 0:
                 raise ValueError("its numbers are none")
@@ -296,10 +295,6 @@ def _without_prior(tuning: Tuning, arms: int, features: Sequence[str]) -> Start:
     shared = np.array([tuning.usual if name == BIAS else tuning.shared for name in expanded])
     covariances = np.stack([(back * variances) @ back.T for variances in (shared, *[own] * arms)])
     return Start.of(np.zeros((arms + 1, len(features))), covariances, tuning.noise, tuning.noise_turns)
-
-
-def _signature(arms: tuple[str, ...], features: tuple[str, ...]) -> bytes:
-    return hashlib.blake2b(repr(("linucb", arms, features)).encode(), digest_size=8).digest()
 
 
 def _shares(worth: Sequence[float], variances: Sequence[float], softness: float) -> list[float]:

@@ -147,13 +147,13 @@ def _changed(
     combat, quest = state.combat_active, state.quest_active
     mood, mood_share = None, 0.0
     cooldowns = state.cooldowns
-    cooling = {name for name, _ in cooldowns} if cooldowns else ()
     for rule in fired:
         effect, share = rule.effect, weight
         if rule.cooldown:
-            if rule.id in cooling:
+            others = tuple([each for each in cooldowns if each[0] != rule.id])
+            if len(others) < len(cooldowns):
                 share *= rule.repeat
-                cooldowns = tuple(each for each in cooldowns if each[0] != rule.id)
+                cooldowns = others
             cooldowns = (*cooldowns, (rule.id, rule.cooldown))
         if effect.affinity:
             slope = traits.warmth if effect.affinity > 0 else traits.temper

@@ -155,7 +155,7 @@ class LinearUcbPolicy:
 
     def update(self, x: Sequence[float], arm: str, reward: float, probability: float) -> None:
         seen = np.array((*x, 0.0), dtype=np.float32)
-        reward = max(-REWARD_LIMIT, min(REWARD_LIMIT, reward))
+        told, reward = reward, max(-REWARD_LIMIT, min(REWARD_LIMIT, reward))
         number = self._arms[arm]
         slot = self._slot(number)
         self._turns += 1
@@ -164,8 +164,8 @@ class LinearUcbPolicy:
         ways = models @ seen[:-1]
         totals = [1 + sum(each) for each in (ways @ seen).tolist()]
         errors = [reward - sum(each) for each in ways[:, :, -1].tolist()]
-        if not all(map(math.isfinite, (*totals, *errors))):
-            raise ValueError(f"cannot learn from {reward} for {tuple(x)}")
+        if not all(map(math.isfinite, (*totals, *errors, told))):
+            raise ValueError(f"cannot learn from {told} for {tuple(x)}")
         # In one go: the covariance loses the outer product of the step, the mean moves along it by the error.
         roots = [math.sqrt(total) for total in totals]
         ways[:, :, -1] = [[-error] for error in errors]

@@ -159,7 +159,7 @@ class LinearUcbPolicy:
         number = self._arms[arm]
         slot = self._slot(number)
         self._turns += 1
-        models = self._models[:, (_SHARED, slot)]
+        models = self._models[:, : slot + 1 : slot]  # the shared one's and the arm's own, in place
         self._forget(models[1], (_SHARED, number), (_SHARED, slot))
         ways = models @ seen[:-1]
         totals = [1 + sum(each) for each in (ways @ seen).tolist()]
@@ -167,13 +167,12 @@ class LinearUcbPolicy:
         if not all(map(math.isfinite, (*totals, *errors, told))):
             raise ValueError(f"cannot learn from {told} for {tuple(x)}")
         # In one go: the covariance loses the outer product of the step, the mean moves along it by the error.
-        roots = [math.sqrt(total) for total in totals]
-        ways[:, :, -1] = [[-error] for error in errors]
-        ways /= np.array(roots, dtype=np.float32)[:, None, None]
+        for way, total, error in zip(ways, totals, errors, strict=True):
+            way[:, -1] = -error
+            way *= 1 / math.sqrt(total)
         models -= ways[:, :, :, None] * ways[:, :, None, :-1]
         means = models[:, :, -1]
-        np.clip(means, -_LIMIT, _LIMIT, out=means)
-        self._models[:, (_SHARED, slot)] = models
+        means.clip(-_LIMIT, _LIMIT, out=means)
         self._judge(totals, errors)
 
     def _slot(self, arm: int) -> int:

@@ -40,6 +40,10 @@ CORE = (
     *("request", "question", "compliment", "agree", "disagree"),
 )
 HOSTILE = ("insult", "threaten", "attack")
+HOSTILE_SHIFT = -0.5
+"""Added to the hostile labels' log-odds: players are hostile less often than the training lines are, and to take
+a friend for a foe is the worse mistake. In cross-validation of the lexical model it makes a third fewer of those
+and misses a fifth more of the hostile lines; the other figures hardly change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,11 @@ def fit(vectors: Vectors, found: Sequence[Features], labels: Sequence[str]) -> L
     return LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-4).fit(vectors.matrix(found), labels)
 
 
-def packed(found: Sequence[Features], labels: Sequence[str], temperature: float) -> bytes:
-    """A model as the bytes of lexical.npz: fitted, pruned, fitted again, in 8 bits."""
+def packed(found: Sequence[Features], labels: Sequence[str], temperature: float, shift: float = 0.0) -> bytes:
+    """A model as the bytes of lexical.npz: fitted, pruned, fitted again, in 8 bits.
+
+    `shift` is added to the log-odds of the hostile labels, once they are divided by the temperature.
+    """
     vectors = Vectors(found)
     strength = np.abs(fit(vectors, found, labels).coef_).max(axis=0) * vectors.idf
     vectors.keep(np.argsort(-strength, kind="stable")[:KEPT])
@@ -123,7 +130,7 @@ def packed(found: Sequence[Features], labels: Sequence[str], temperature: float)
         idf=vectors.idf.astype(np.float16),
         weights=np.round(weights / scale).astype(np.int8),
         scale=scale.astype(np.float32),
-        bias=model.intercept_.astype(np.float32),
+        bias=(model.intercept_ + shift * temperature * np.isin(model.classes_, HOSTILE)).astype(np.float32),
         temperature=np.float32(temperature),
     )
     return file.getvalue()
@@ -193,11 +200,12 @@ def main() -> int:
     logits = out_of_fold(lines, found, labels, words)
     temperature = temperature_of(logits, right)
     print(f"{len(lines)} lines, each author by a model of the others: temperature {temperature:.2f}")
+    logits = logits / temperature + HOSTILE_SHIFT * np.isin(labels, HOSTILE)
     for author in (*sorted({line.author for line in lines}), None):
         its = np.array([author in (line.author, None) for line in lines])
-        print(f"{author or 'all'}: {figures(logits[its] / temperature, right[its], labels)}")
+        print(f"{author or 'all'}: {figures(logits[its], right[its], labels)}")
     if not options.check:
-        options.output.write_bytes(packed(found, [line.label for line in lines], temperature))
+        options.output.write_bytes(packed(found, [line.label for line in lines], temperature, HOSTILE_SHIFT))
         print(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB")
     return 0
 

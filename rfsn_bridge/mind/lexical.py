@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from rfsn_bridge.domain import Signal, SignalContext
 from rfsn_bridge.mind.answers import as_answer
-from rfsn_bridge.mind.wording import WordClasses, features, tidy
+from rfsn_bridge.mind.signals import trusted_signal
+from rfsn_bridge.mind.wording import WordClasses, features, tidy, tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _WORDLESS = {Signal.IGNORE: 0.8, Signal.AGREE: 0.1, Signal.QUESTION: 0.1}
 _WORDLESS_QUESTION = {Signal.QUESTION: 0.9, Signal.IGNORE: 0.1}
+
+_RULES_SHARE = 0.5
+"""Of the probability, for a rule that is to be trusted."""
 
 _LEAST = 0.005
 """Signals less likely than this are left out."""
@@ -49,12 +53,12 @@ class LexicalModel:
         self.temperature = float(arrays["temperature"])
         self.labels = tuple(Signal(label) for label in bytes(arrays["labels"]).decode().split())
 
-    def logits(self, text: str) -> Array:
-        """For a tidy line, one number for each of `labels`."""
+    def logits(self, text: str, words: list[str] | None = None) -> Array:
+        """For a tidy line, one number for each of `labels`; `words` are its tokens, where known already."""
         import numpy as np
 
         total = np.zeros(len(self.labels), np.float32)
-        for block in features(text, self._classes):
+        for block in features(text, self._classes, words):
             places = [place for name in block if (place := self._place.get(name)) is not None]
             if places:
                 idf = self._idf[places]
@@ -84,8 +88,12 @@ class LexicalClassifier:
         text = tidy(text)
         if not any(map(str.isalnum, text)):
             return _WORDLESS_QUESTION if "?" in text else _WORDLESS
-        model = self._model
-        return as_answer(text, distribution(model.logits(text), model.labels, model.temperature), context)
+        model, words = self._model, tokens(text)
+        heard = distribution(model.logits(text, words), model.labels, model.temperature)
+        if (signal := trusted_signal(words)) is not None:
+            heard = {label: (1 - _RULES_SHARE) * p for label, p in heard.items()}
+            heard[signal] = heard.get(signal, 0.0) + _RULES_SHARE
+        return as_answer(text, heard, context)
 
 
 @cache

@@ -217,6 +217,21 @@ _UNKNOWN = {
     )
 }
 
+# Where these rules and the lexical model differ, the rules are right more often (in cross-validation).
+_TRUSTED = tuple(
+    rule
+    for rule in _RULES
+    if rule[0] in {Signal.THREATEN, Signal.ATTACK, Signal.BETRAY, Signal.FLEE, Signal.ACCEPT}
+)
+
+
+def trusted_signal(words: list[str]) -> Signal | None:
+    """What a rule that is to be trusted beside a model makes of a line's words, if one matches."""
+    line = " ".join(words)
+    found = (signal for signal, _, pattern in _TRUSTED if pattern.search(line))
+    signal = next(found, None)
+    return None if signal in _HOSTILE and _DENIED.search(line) else signal
+
 
 class RuleClassifier:
     """The built-in classifier `rules`."""

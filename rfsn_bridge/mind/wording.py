@@ -189,9 +189,9 @@ Features = tuple[set[str], set[str], set[str], set[str]]
 """Words and phrases; the same with classes for words; pieces of words; the line's form."""
 
 
-def features(text: str, classes: WordClasses) -> Features:
-    """What the lexical classifier knows of a tidy line."""
-    words = tokens(text)
+def features(text: str, classes: WordClasses, words: list[str] | None = None) -> Features:
+    """What the lexical classifier knows of a tidy line; `words` are its tokens, where they are known already."""
+    words = tokens(text) if words is None else words
     return _phrases(words), _patterns(words, classes), _pieces(words), _form(text, words)
 
 

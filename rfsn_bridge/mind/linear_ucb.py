@@ -43,6 +43,8 @@ _LIMIT = 10.0
 """No weight lies beyond it, either way."""
 _NOISE_MEMORY = 0.995
 _LIKELIHOOD_MEMORY = 0.98
+_STEADY = 2.0
+"""The log of how much likelier the world is to stay as it is than to change, before anything was seen."""
 _VERSION = 1
 _HEAD = struct.Struct("<B8sfffIfffB")
 _OLDEST = 65535
@@ -99,7 +101,7 @@ class LinearUcbPolicy:
     @property
     def _slow(self) -> float:
         """How much the model that does not forget counts."""
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self._odds))))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self._odds + _STEADY))))
 
     # --- Choosing
 

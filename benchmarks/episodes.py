@@ -1,7 +1,7 @@
 """How fast the mind decides, and how many turns a second are simulated, beside the original's scoring.
 
-With the lexical classifier and the linear learner, without a language model. A decision is all between the player's text and
-what the NPC will do and how: the classifier, the state, the rules, the scores, both learners, the trace. The
+With the lexical classifier and the linear learner, without a language model. A decision is all between the
+player's text and what the NPC will do and how: classifier, state, rules, scores, both choices, trace. The
 original's scoring is written anew from its description (`original_scorer.py`); it grows with what was recorded.
 """
 

@@ -4,8 +4,8 @@ The original's key was mood | relationship | affinity band | signal | combat | q
 by their names: "affinity" by its band, and whether each of the others that tell a mood, a relationship, what was
 said, a combat or a quest is more true than not. States without a key of their own count as one.
 
-A reward is taken as a part of the best there is: -2 is 0, 2 is 1. As in the original, a prior moves an arm's worth by
-a twentieth of itself, at most .05; an arm that was tried less than three times loses .03 for each time it lacks; a
+A reward is taken as a part of the best there is: -2 is 0, 2 is 1. As in the original, a prior moves an arm's worth
+by a twentieth of itself, at most .05; an arm that was tried less than three times loses .03 for each it lacks; a
 tenth of all choices is left to chance. What is stated is what is drawn from.
 """
 

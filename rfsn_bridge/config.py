@@ -80,7 +80,7 @@ class Speech(Section):
 class MindParts(Section):
     """What an NPC decides with."""
 
-    classifier: Name = Field(default="rules", description="What the player's line means.")
+    classifier: Name = Field(default="lexical", description="What the player's line means.")
     rules: tuple[Name, ...] = Field(
         default=(), description="World rules on top of ours, in order: packs of plugins by name, or YAML files."
     )
@@ -88,7 +88,7 @@ class MindParts(Section):
     safety: tuple[Name, ...] = Field(
         default=("flee_when_terrified", "no_favours_without_trust"), description="What is never done."
     )
-    learner: Name = Field(default="greedy", description="Which of the best actions is taken, and in what style.")
+    learner: Name = Field(default="linucb", description="Which of the best actions is taken, and in what style.")
     prompts: tuple[Name, ...] = Field(
         default=(), description="What the model is told, on top of our words, in order: YAML files."
     )

@@ -6,7 +6,7 @@ it does not flicker.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rfsn_bridge.domain import Mood, NpcState, Personality, Relationship
 from rfsn_bridge.mind.events import Did, Event, Passed, Said, whole
@@ -257,14 +257,18 @@ def _rested(state: NpcState, days: float) -> NpcState:
         return state
     strength = state.mood_strength * 0.5 ** (days / _MOOD_HALF_LIFE)
     fear = state.fear if state.combat_active else state.fear * 0.5 ** (days / _FEAR_HALF_LIFE)
-    return settle(
-        replace(
-            state,
-            mood_strength=strength,
-            fear=fear,
-            recent_sentiment=state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
-            cooldowns=tuple((name, left - days) for name, left in state.cooldowns if left > days),
-        )
+    return _settled(
+        state.mood,
+        state.affinity,
+        state.relationship,
+        state.trust,
+        fear,
+        state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
+        state.combat_active,
+        state.quest_active,
+        strength,
+        tuple([(name, left - days) for name, left in state.cooldowns if left > days]),
+        met=False,
     )
 
 

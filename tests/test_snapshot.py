@@ -94,7 +94,7 @@ async def test_options_reach_the_part_that_they_are_for(tmp_path: Path) -> None:
         ("llm:\n  backend: mine\n  options:\n    mine: {zeal: x}\n", 5, "llm.options.mine.zeal", "(it is 'x')"),
         ("mind:\n  scorer: utilty\n", 3, "mind.scorer", "'utility'"),
         ("mind:\n  safety:\n    - flee\n", 3, "mind.safety", "flee"),
-        ("mind:\n  options:\n    greedy: {x: 1}\n", 4, "mind.options.greedy.x", "no key"),
+        ("mind:\n  options:\n    linucb: {x: 1}\n", 4, "mind.options.linucb.x", "no key"),
     ],
 )
 async def test_a_wrong_choice_is_named_with_its_line_and_its_remedy(

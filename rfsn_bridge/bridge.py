@@ -213,8 +213,9 @@ class Bridge:
 
     def _warm_up(self, *, speech: bool) -> None:
         """Load in the background what the first reply will need. What fails is tried again by the next client."""
-        if warm_up := getattr(self.snapshot.llm, "warm_up", None):  # a backend with nothing to load has none
-            self._load("llm", warm_up)
+        for part, loaded in (("llm", self.snapshot.llm), ("classifier", self.snapshot.mind.classifier)):
+            if warm_up := getattr(loaded, "warm_up", None):  # what has nothing to load has none
+                self._load(part, warm_up)
         if speech and self.snapshot.voice:
             self._load("tts", self.snapshot.voice.warm_up)
 
@@ -261,6 +262,11 @@ class Bridge:
             await self.snapshot.llm.aclose()
         except (Exception, SystemExit):  # a plugin's code; what comes after it must be closed all the same
             log.exception("the llm could not be closed")
+        if close := getattr(self.snapshot.mind.classifier, "close", None):
+            try:
+                await asyncio.to_thread(close)
+            except (Exception, SystemExit):  # a plugin's code
+                log.exception("the classifier could not be closed")
         if self.snapshot.voice:
             await self.snapshot.voice.aclose()
         await self._http.aclose()

@@ -50,7 +50,8 @@ class LLM(Section):
     max_tokens: int = Field(default=150, ge=1, le=4096, description="How long a reply may grow.")
     max_sentences: int = Field(default=0, ge=0, le=50, description="Sentences of a reply at most; 0 = no limit.")
     prompt: Literal["auto", "short", "full"] = Field(
-        default="auto", description="How much the model is told: short suits very small ones; auto: short for llama_cpp."
+        default="auto",
+        description="How much the model is told: short suits very small ones; auto: short for llama_cpp.",
     )
     timeouts: LLMTimeouts = LLMTimeouts()
     options: Options = Field(default={}, description="Each backend's own options, by its name.")
@@ -79,7 +80,7 @@ class Speech(Section):
 class MindParts(Section):
     """What an NPC decides with."""
 
-    classifier: Name = Field(default="rules", description="What the player's line means.")
+    classifier: Name = Field(default="lexical", description="What the player's line means.")
     rules: tuple[Name, ...] = Field(
         default=(), description="World rules on top of ours, in order: packs of plugins by name, or YAML files."
     )
@@ -87,11 +88,13 @@ class MindParts(Section):
     safety: tuple[Name, ...] = Field(
         default=("flee_when_terrified", "no_favours_without_trust"), description="What is never done."
     )
-    learner: Name = Field(default="greedy", description="Which of the best actions is taken, and in what style.")
+    learner: Name = Field(default="linucb", description="Which of the best actions is taken, and in what style.")
     prompts: tuple[Name, ...] = Field(
         default=(), description="What the model is told, on top of our words, in order: YAML files."
     )
-    prior: str = Field(default="", description="What NPCs begin with instead of ours: a file of `prior fit`.")
+    prior: str = Field(
+        default="", description="Where NPCs begin: a file of `prior fit`, none = nowhere; empty: ours."
+    )
     seed: int = Field(default=0, description="What chance is drawn from; the same seed, the same choices.")
     options: Options = Field(default={}, description="Each part's own options, by its name.")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rfsn_bridge import yaml_file
 from rfsn_bridge.config import Config
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import LLMBackend, Recall, Services, WorldRules
+from rfsn_bridge.mind import data
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.rule_files import load_rules
 from rfsn_bridge.mind.templates import Prompts, load_prompts
@@ -21,8 +23,11 @@ from rfsn_bridge.speech.queue import SpeechQueue
 from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 from rfsn_bridge.speech.wave_files import WaveFiles
 
-NONE = "none"
-NO_VOICE = NONE
+NO_VOICE = "none"
+NO_RECALL = "none"
+NO_PRIOR = "none"
+_NEEDS_NO_PRIOR = "greedy"
+_PRIOR = "prior.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
 
 def _recall(config: Config, registry: Registry, services: Services) -> Recall | None:
     memory = config.memory
-    if memory.recall == NONE or not memory.recalled:
+    if memory.recall == NO_RECALL or not memory.recalled:
         return None
     recall: Recall = _part(
         registry, "recall", memory.recall, ("memory", "recall"), ("memory", "options"), {}, config, services
@@ -83,7 +88,24 @@ def build_mind(config: Config, registry: Registry, services: Services) -> Mind:
         safety={name: _mind_part(registry, "safety", name, config, services) for name in mind.safety},
         learner=_mind_part(registry, "learner", mind.learner, config, services),
         world=WorldModel(load_rules(packs)),
+        priors=_priors(config),
     )
+
+
+def _priors(config: Config) -> Mapping[str, bytes]:
+    """Where NPCs without experience begin: as the named file says, else as ours."""
+    name = config.mind.prior
+    if name == NO_PRIOR or (config.mind.learner == _NEEDS_NO_PRIOR and not name):
+        return {}
+    from rfsn_bridge.mind.prior import read_prior  # needs numpy
+
+    text = _file(config, name, "prior") if name else resources.files(data).joinpath(_PRIOR).read_bytes()
+    try:
+        return read_prior(text)
+    except ValueError as error:
+        line = config.line_of("mind", "prior")
+        hint = "make one with: rfsn-bridge prior fit"
+        raise ConfigError(f"mind.prior: {name}: {error}", hint, key="mind.prior", line=line) from None
 
 
 def _rules(registry: Registry, name: str, config: Config, services: Services) -> WorldRules:

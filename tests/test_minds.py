@@ -1,4 +1,4 @@
-"""The mind behind the socket: decisions explained, rewards credited, what was learned kept, the game's events felt."""
+"""The mind behind the socket: decisions explained, rewards credited, learning kept, events felt."""
 
 import asyncio
 import json

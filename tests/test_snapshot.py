@@ -9,6 +9,8 @@ from lending import Lender
 from rfsn_bridge import config, registry, snapshot
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import Services
+from rfsn_bridge.mind.prior import read_start
+from rfsn_bridge.mind.style import ACTION_ARMS, ACTION_FEATURES, STYLE_ARMS, STYLE_FEATURES
 from rfsn_bridge.snapshot import Snapshot
 
 PLUGIN = """
@@ -52,6 +54,26 @@ def test_the_shipped_config_builds_and_loads_nothing(tmp_path: Path) -> None:
     assert list(made.mind.safety) == ["flee_when_terrified", "no_favours_without_trust"]
 
 
+async def test_npcs_begin_where_the_population_is_unless_a_file_says_otherwise(tmp_path: Path) -> None:
+    learning = TEXT_ONLY + "mind:\n  learner: linucb\n"
+    ours = built(tmp_path, learning).mind
+    assert set(ours.priors) == {"action", "style"}
+    assert read_start(ours.priors["action"], ACTION_ARMS, ACTION_FEATURES), "fit it again: rfsn-bridge prior fit"
+    assert read_start(ours.priors["style"], STYLE_ARMS, STYLE_FEATURES), "fit it again: rfsn-bridge prior fit"
+    own = tmp_path / "own.json"
+    own.write_text('{"version": 1, "kinds": {}}')
+    assert built(tmp_path, f"{learning}  prior: {own}\n").mind.priors == {}
+    assert built(tmp_path, f"{learning}  prior: none\n").mind.priors == {}
+
+
+async def test_a_prior_that_is_none_is_named_with_its_line_and_its_remedy(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    with pytest.raises(ConfigError, match="prior fit") as error:
+        built(tmp_path, f"{TEXT_ONLY}mind:\n  prior: {wrong}\n")
+    assert error.value.line == 3 and str(wrong) in str(error.value)
+
+
 async def test_options_reach_the_part_that_they_are_for(tmp_path: Path) -> None:
     made = built(tmp_path, TEXT_ONLY + "llm:\n  backend: mine\n  options: {mine: {zeal: 7}, other: {x: 1}}\n")
     assert made.llm.zeal == 7  # type: ignore[attr-defined]
@@ -72,7 +94,7 @@ async def test_options_reach_the_part_that_they_are_for(tmp_path: Path) -> None:
         ("llm:\n  backend: mine\n  options:\n    mine: {zeal: x}\n", 5, "llm.options.mine.zeal", "(it is 'x')"),
         ("mind:\n  scorer: utilty\n", 3, "mind.scorer", "'utility'"),
         ("mind:\n  safety:\n    - flee\n", 3, "mind.safety", "flee"),
-        ("mind:\n  options:\n    greedy: {x: 1}\n", 4, "mind.options.greedy.x", "no key"),
+        ("mind:\n  options:\n    linucb: {x: 1}\n", 4, "mind.options.linucb.x", "no key"),
     ],
 )
 async def test_a_wrong_choice_is_named_with_its_line_and_its_remedy(

@@ -12,8 +12,11 @@ from typing import Any
 from rfsn_bridge import paths
 from rfsn_bridge.errors import BridgeError
 
-NAMES = ("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter", "episodes")
-QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes")
+NAMES = (
+    *("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter"),
+    *("episodes", "bandits", "signals", "prompts"),
+)
+QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes", "bandits")
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[ArgumentParser]") -> None:

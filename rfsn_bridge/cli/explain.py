@@ -5,18 +5,13 @@ import asyncio
 import json
 from dataclasses import asdict
 
-import httpx
-
-from rfsn_bridge import paths, registry
+from rfsn_bridge import paths
 from rfsn_bridge.cli import settings
-from rfsn_bridge.domain import Npc, Timeouts, Turn
+from rfsn_bridge.domain import Npc, Turn
+from rfsn_bridge.episodes import parts
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
-from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.explain import in_words, smallest_flips
-from rfsn_bridge.models import catalogue
-from rfsn_bridge.snapshot import build_mind
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,8 +19,8 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         "explain",
         help="why did the NPC say that?",
         description="Show what a turn was decided from: how the line was heard, the rules it fired, every action "
-        "that was considered with its score, vetoes and odds, and the smallest change that would have made the NPC "
-        "do something else. Without TURN, the last turn that was recorded.",
+        "that was considered with its score, vetoes and odds, and the smallest change that would have made the "
+        "NPC do something else. Without TURN, the last turn that was recorded.",
         epilog="Example: rfsn-bridge explain",
     )
     explain.add_argument("turn", nargs="?", metavar="TURN", help="a turn's id (turn_id of its messages)")
@@ -35,7 +30,8 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def main(args: argparse.Namespace) -> int:
-    mind = load_mind(args)
+    config, _ = settings.load(args)
+    mind = parts.mind(config, paths.data_folder(args.data))
     turn = asyncio.run(_turn(args))
     if turn.decision is None:
         raise BridgeError(f"nothing was decided in turn {turn.turn_id}", "name another turn")
@@ -49,21 +45,6 @@ def main(args: argparse.Namespace) -> int:
     if trace and trace.rules_revision != mind.world.rules.revision:
         print("\nThe world rules have changed since; what would have changed its mind is by today's.")
     return 0
-
-
-def load_mind(args: argparse.Namespace) -> Mind:
-    """The mind that config.yaml asks for, without a daemon around it."""
-    config, folder = settings.load(args)
-    data = paths.data_folder(args.data)
-    plugins = registry.discover(folder / config.plugins.folder, config.plugins.disabled)
-    services = Services(
-        http=httpx.AsyncClient(),  # no connection is made before one is needed
-        timeouts=Timeouts(),
-        data=data,
-        find_model=lambda name: catalogue.find(name, data),
-        notice=lambda *args, **kwargs: None,
-    )
-    return build_mind(config, plugins, services)
 
 
 async def _turn(args: argparse.Namespace) -> Turn:

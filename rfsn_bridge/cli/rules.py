@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rfsn_bridge import yaml_file
+from rfsn_bridge import paths, yaml_file
 from rfsn_bridge.cli import settings
-from rfsn_bridge.cli.explain import load_mind
 from rfsn_bridge.domain import Action
+from rfsn_bridge.episodes import parts
 from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.interfaces import WorldRules
 from rfsn_bridge.mind.considerations import Consideration, load_considerations
@@ -90,7 +90,8 @@ def _in_force(args: argparse.Namespace) -> tuple[RuleSet, Sequence[Consideration
         files = [_read(Path(name)) for name in args.files]
         packs = [each for each in files if not _is_of_considerations(each)]
         return load_rules(packs), load_considerations([each for each in files if each not in packs])
-    mind = load_mind(args)
+    config, _ = settings.load(args)
+    mind = parts.mind(config, paths.data_folder(args.data))
     scorer = mind.scorer  # a plugin's own need not be made of considerations
     return mind.world.rules, scorer.considerations if isinstance(scorer, UtilityScorer) else ()
 

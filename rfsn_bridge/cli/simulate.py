@@ -2,19 +2,24 @@
 
 import argparse
 import asyncio
+import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rfsn_bridge import paths
 from rfsn_bridge.cli import settings
 from rfsn_bridge.cli.episodes import progress
-from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.config import Config
+
+if TYPE_CHECKING:
+    from rfsn_bridge.episodes.playbill import Playbill
 
 _MAX_NPCS, _MAX_TURNS = 10_000, 10_000_000
+_WORTH_PROCESSES = 10_000
+"""So many turns take longer than the start of processes."""
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -51,78 +56,73 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     )
     simulate.add_argument("--bio", help="who the NPC is; its personality is guessed from that")
     simulate.add_argument("-o", "--out", required=True, metavar="FILE", help="the episode file to write")
+    simulate.add_argument(
+        "--jobs",
+        type=_count(64),
+        metavar="N",
+        help="processes (default: one; one a core if it is worth it)",
+    )
     settings.add_options(simulate)
     simulate.set_defaults(func=main)
 
 
 def main(args: argparse.Namespace) -> int:
     from rfsn_bridge.episodes import episode_file
+    from rfsn_bridge.episodes.playbill import Playbill
 
-    npcs = [*dict.fromkeys(args.npc), *(f"npc-{number:03}" for number in range(1, args.npcs + 1))] or ["npc"]
-    out = Path(args.out).expanduser()
-    lines = 0
+    named = tuple(dict.fromkeys(args.npc))
+    npcs = (*named, *(f"npc-{number:03}" for number in range(1, args.npcs + 1))) or ("npc",)
+    playbill = Playbill(npcs, len(named), args.turns, args.seed, args.players, args.start, args.bio)
+    playbill.check()
+    out, lines = Path(args.out).expanduser(), 0
     with (
-        asyncio.Runner() as runner,
-        _played(args, npcs, runner) as episodes,
+        closing(_played(playbill, args)) as pieces,
         episode_file.written(out) as file,
         progress("turns", len(npcs) * args.turns) as advance,
     ):
         began = time.perf_counter()
-        for fields in episodes:
-            file.write(episode_file.line_of(fields))
-            lines += 1
-            advance(1)
+        for piece in pieces:
+            file.write(piece)
+            count = piece.count(b"\n")
+            lines += count
+            advance(count)
         rate = lines / (time.perf_counter() - began)
-    print(f"{out}: {lines} turns of {len(npcs)} NPC{'s' * (len(npcs) > 1)}, {rate:,.0f} turns a second")
+    of = f"{lines} turns of {len(npcs)} NPC{'s' * (len(npcs) > 1)}"
+    print(f"{out}: {of}, {rate:,.{0 if rate > 9 else 1}f} turns a second")
     return 0
 
 
-@contextmanager
-def _played(
-    args: argparse.Namespace, npcs: list[str], runner: asyncio.Runner
-) -> Iterator[Iterable[dict[str, Any]]]:
+def _played(playbill: "Playbill", args: argparse.Namespace) -> Generator[bytes, None, None]:
     """The lines of all episodes, NPC after NPC."""
-    from rfsn_bridge.domain import Npc
-    from rfsn_bridge.episodes import parts, personas, players, starts
-    from rfsn_bridge.episodes.llm_player import LLMPlayer
-    from rfsn_bridge.episodes.simulate import Stage
-    from rfsn_bridge.interfaces import LLMBackend
-    from rfsn_bridge.mind.personality import guess
+    from rfsn_bridge.episodes import episode_file, parts, troupe
+    from rfsn_bridge.episodes import playbill as playbills
 
-    kinds = ("scripted", "random", "llm", *personas.NAMES)
-    if args.players not in kinds:
-        raise BridgeError(f"there are no players {args.players!r}", f"choose from: {', '.join(kinds)}")
-    starts.start(args.start, Random(0))  # noqa: S311  # to refuse it before anything is built
     config, _ = settings.load(args)
     data = paths.data_folder(args.data)
-    llm: LLMBackend | None = None
-    if args.players == "llm":
-        mind, llm = parts.mind_and_llm(config, data)
-    else:
-        mind = parts.mind(config, data)
+    if playbill.players == playbills.LLM:
+        yield from _by_llm(playbill, config, data)
+        return
+    mind = parts.mind(config, data)
+    jobs = args.jobs or (os.cpu_count() or 1 if len(playbill.npcs) * playbill.turns >= _WORTH_PROCESSES else 1)
+    jobs = min(jobs, len(playbill.npcs))
+    if jobs > 1 and playbill.turns <= troupe.MOST_TURNS:
+        yield from troupe.play(playbill, config, data, jobs)
+        return
+    for index in range(len(playbill.npcs)):
+        yield from map(episode_file.line_of, playbill.stage(index, mind).play(playbill.turns))
 
-    def player(index: int, npc_id: str, rng: Random) -> players.Player:
-        if llm:
-            return LLMPlayer(llm, runner, npc_id)
-        if args.players == "random":
-            return players.RandomPlayer()
-        name = personas.NAMES[index % len(personas.NAMES)] if args.players == "scripted" else args.players
-        return personas.persona(name, rng)
 
-    def lines() -> Generator[dict[str, Any], None, None]:
-        for index, npc_id in enumerate(npcs):
-            seed = f"{args.seed}.{npc_id}"
-            rng = Random(seed)  # noqa: S311  # a game
-            drawn = starts.drawn_personality(rng) if npc_id not in args.npc else guess(args.bio)
-            npc = Npc(npc_id, npc_id, bio=args.bio, personality=drawn)
-            stage = Stage(mind, npc, player(index, npc_id, rng), seed, starts.start(args.start, rng))
-            yield from stage.play(args.turns)
+def _by_llm(playbill: "Playbill", config: Config, data: Path) -> Iterator[bytes]:
+    from rfsn_bridge.episodes import episode_file, parts
+    from rfsn_bridge.episodes.llm_player import LLMPlayer
 
-    try:
-        with closing(lines()) as episodes:
-            yield episodes
-    finally:
-        if llm:
+    mind, llm = parts.mind_and_llm(config, data)
+    with asyncio.Runner() as runner:
+        try:
+            for index in range(len(playbill.npcs)):
+                stage = playbill.stage(index, mind, lambda npc_id: LLMPlayer(llm, runner, npc_id))
+                yield from map(episode_file.line_of, stage.play(playbill.turns))
+        finally:
             runner.run(llm.aclose())
 
 

@@ -25,9 +25,11 @@ from rfsn_bridge.domain import (
     Trace,
 )
 from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.state import settle
 
 _MAX_LINE = 1 << 20
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _BANDS = (-0.6, -0.2, 0.2, 0.6)
 
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -207,7 +209,7 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 def line_of(fields: Mapping[str, Any]) -> bytes:
     """A line of a file; the same fields give the same bytes."""
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return _JSON.encode(fields).encode() + b"\n"
 
 
 def decided(decision: Decision, state_before: NpcState) -> dict[str, Any]:
@@ -225,8 +227,8 @@ def decided(decision: Decision, state_before: NpcState) -> dict[str, Any]:
         "bandit_key": bandit_key(state_before, decision.signal),
         "selected_action": decision.action,
         "style": decision.style,
-        "action_features": _rounded(trace.action_features),
-        "style_features": _rounded(trace.style_features),
+        "action_features": trace.action_features,
+        "style_features": trace.style_features,
         "propensity": choice.probability,
         "propensities": choice.probabilities,
         "style_propensity": manner.probability,
@@ -251,7 +253,7 @@ def _traced(decision: Decision, trace: Trace, scores: Mapping[Action, float]) ->
         "changes": trace.changes,
         "vetoed": {each.action: each.vetoed_by for each in decision.candidates if each.vetoed_by},
         "why": chosen.contributions,
-        "learned": {arm: round(value - scores[Action(arm)], 6) for arm, value in worth.items()},
+        "learned": {arm: to_six_places(value - scores[Action(arm)]) for arm, value in worth.items()},
         "seed": trace.seed,
         "rules_revision": trace.rules_revision,
     }
@@ -269,7 +271,7 @@ def state_fields(state: NpcState) -> dict[str, Any]:
         "combat_active": state.combat_active,
         "quest_active": state.quest_active,
         "mood_strength": state.mood_strength,
-        "cooldowns": [(name, round(days, 6)) for name, days in state.cooldowns],
+        "cooldowns": [(name, to_six_places(days)) for name, days in state.cooldowns],
     }
 
 
@@ -278,7 +280,3 @@ def bandit_key(state: NpcState, signal: Signal) -> str:
     band = sum(state.affinity >= border for border in _BANDS)
     combat, quest = int(state.combat_active), int(state.quest_active)
     return f"{state.mood}|{state.relationship}|{band}|{signal}|{combat}|{quest}"
-
-
-def _rounded(values: tuple[float, ...]) -> list[float]:
-    return [round(value, 6) for value in values]

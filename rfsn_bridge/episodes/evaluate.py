@@ -33,7 +33,7 @@ ARMS = {"action": ACTION_ARMS, "style": STYLE_ARMS}
 FEATURES = {"action": ACTION_FEATURES, "style": STYLE_FEATURES}
 LOGGED, UNIFORM = "logged", "uniform"
 """Policies that are no learners: what was recorded, and chance."""
-MOST = 200_000
+MOST = 50_000
 """Turns that are read; more tell little more."""
 _MOST_NPCS = 1024
 

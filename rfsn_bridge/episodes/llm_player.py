@@ -1,6 +1,7 @@
 """A player whose lines a language model writes; the configured classifier hears them as it hears any player's."""
 
 import asyncio
+import re
 from collections import deque
 from random import Random
 
@@ -66,9 +67,12 @@ class LLMPlayer:
 
 
 def _spoken(text: str) -> str:
-    """What of a model's answer is said: its first line, without quotes or a name before it."""
+    """What of a model's answer is said: its first line to a sentence's end, without stage directions and names."""
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
     before, colon, after = line.partition(":")
     if colon and before.istitle() and len(before) < 20:
         line = after
-    return line.strip(" \"'*").encode("utf-8", "replace").decode()[:_MAX_CHARACTERS] or "..."
+    line = re.sub(r"\([^)]*\)?|\*[^*]*\*?", "", line)
+    if whole := re.match(r".*[.!?]", line):
+        line = whole[0]
+    return line.strip(" \"'").encode("utf-8", "replace").decode()[:_MAX_CHARACTERS] or "..."

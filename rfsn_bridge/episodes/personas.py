@@ -52,9 +52,10 @@ class Persona:
         """How it likes an answer, about in [-1, 1]: its manner, its sense, its own taste, and some chance."""
         if answer.action is None or answer.style is None or answer.to is None:
             return 0.0
-        sense = _FITS.get(tone_of(answer.to), {}).get(answer.action, 0.0)
-        taste = self.actions.get(answer.action, 0.0)
-        return 0.7 * self.styles.get(answer.style, 0.0) + 0.5 * sense + 0.4 * taste + rng.gauss(0.0, 0.2)
+        tone = tone_of(answer.to)
+        what = 0.5 * _FITS[tone].get(answer.action, 0.0) + 0.4 * self.actions.get(answer.action, 0.0)
+        how = 0.6 * _SUITS[tone].get(answer.style, 0.0) + 0.6 * self.styles.get(answer.style, 0.0)
+        return what + how + rng.gauss(0.0, 0.2)
 
     def _signal(self, answer: Answer, pleased: float, rng: Random) -> Signal:
         if pleased < -0.6 and rng.random() < 0.15:
@@ -134,6 +135,24 @@ _FITS: Mapping[str, Mapping[Action, float]] = {
     "balanced": {Action.FAREWELL: 0.2, Action.EXPLAIN: 0.2, Action.INQUIRE: 0.2, Action.IGNORE: -0.5},
 }
 """What makes sense as an answer to a manner of line, whoever the player is; in [-1, 1]."""
+
+_SUITS: Mapping[str, Mapping[Style, float]] = {
+    "asking": {
+        Style.LORE_RICH: 0.4,
+        Style.NEUTRAL_BALANCED: 0.2,
+        Style.TERSE_DIRECT: -0.3,
+        Style.PLAYFUL_WITTY: -0.2,
+    },
+    "warm": {Style.WARM_FRIENDLY: 0.4, Style.PLAYFUL_WITTY: 0.2, Style.TERSE_DIRECT: -0.4, Style.LORE_RICH: -0.1},
+    "hostile": {
+        Style.TERSE_DIRECT: 0.4,
+        Style.FORMAL_RESPECTFUL: 0.1,
+        Style.WARM_FRIENDLY: -0.3,
+        Style.LORE_RICH: -0.4,
+    },
+    "balanced": {Style.NEUTRAL_BALANCED: 0.2, Style.LORE_RICH: -0.2},
+}
+"""The same of the manner of speaking."""
 
 _ANSWERS: Mapping[Action, Weights] = {
     Action.GREET: {Signal.QUESTION: 3, Signal.GREET: 1, Signal.REQUEST: 1},

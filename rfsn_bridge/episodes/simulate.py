@@ -21,16 +21,16 @@ from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.mind.events import Did, Happened, Passed
 from rfsn_bridge.mind.experience import Credit
+from rfsn_bridge.mind.numbers import to_six_places
 from rfsn_bridge.mind.rewards import Heard, Reaction
 from rfsn_bridge.mind.state import transition
-from rfsn_bridge.mind.world_model import said
 
 _BEGAN = datetime(2000, 1, 1)
 """Of the game's calendar."""
 _LATE = 0.15
 """How often it is known only after the player's next line what was heard: the player talked over it."""
-
 _REMEMBERED = 8
+"""Exchanges that a classifier is told of."""
 
 
 @dataclass(slots=True)
@@ -88,12 +88,12 @@ class Stage:
             for event in happened:
                 self._change(event)
             turn_id = str(number)
-            answer, signal = self._turn(turn_id, number, answer, happened, rng)
+            answer = self._turn(turn_id, number, answer, happened, rng)
             if late:
                 self._aftermath.known(late.turn_id, late.heard, late.deeds)
             listened = self.player.listen(answer, rng)
             late = self._heard(turn_id, listened, surroundings, answer)
-            happened = surroundings.happens(self.state, signal, getattr(self.player, "kindness", 0.5))
+            happened = surroundings.happens(self.state, answer.to, getattr(self.player, "kindness", 0.5))
             self._clock.seconds += surroundings.pause_s()
             yield from self._complete()
         if late:
@@ -109,47 +109,38 @@ class Stage:
     def _change(self, event: Happened | Passed | Did) -> None:
         self.state = transition(self.state, event, self.mind.world.rules, self.npc.personality).state
 
-    def _turn(
-        self, turn_id: str, number: int, answer: Answer, happened: list[Happened], rng: Random
-    ) -> tuple[Answer, Signal]:
-        """A line of the player, and what the NPC does about it."""
+    def _turn(self, turn_id: str, number: int, answer: Answer, happened: list[Happened], rng: Random) -> Answer:
+        """A line of the player after the NPC's `answer`, and what the NPC does about it."""
         world, traits, before = self.mind.world, self.npc.personality, self.state
         line = self.player.speak(answer, rng)
         signals = line.signals or self._classified(line.text)
         found = self._aftermath.next_line(line.text, signals, world, traits)
         talk = self.experience.talk(contradiction=Reaction.CONTRADICTION in found)
         seed = f"{self.seed}.{number}"
-        decision = self.mind.decide(
-            self.npc,
-            before,
-            signals,
-            Random(seed),  # noqa: S311
-            self.experience,
-            talk,
-            seed,
-        )
-        self.state = transition(before, said(decision), world.rules, traits).state
+        chance = Random(seed)  # noqa: S311
+        decision = self.mind.decide(self.npc, before, signals, chance, self.experience, talk, seed)
+        self.state = decision.state
         text = phrases.done(decision.action)
         self._history.append(Exchange(line.text, text))
         self._aftermath.decided(turn_id, decision, lambda: text)
         self._change(Did(decision.action, decision.signal))
-        decided = episode_file.decided(decision, before)
+        fields = episode_file.decided(decision, before)
         events = [f"{each.kind}{' by player' * each.by_player}" for each in happened]
-        trace = decided.pop("trace") | {"events": events, "rewards": {}}
+        trace = fields.pop("trace") | {"events": events, "rewards": {}}
         self._turns[turn_id] = _Turn(
             {
                 "turn": number,
                 "timestamp": (_BEGAN + timedelta(days=self._at)).isoformat(timespec="seconds"),
                 "npc_id": self.npc.npc_id,
                 "player_text": line.text,
-                **decided,
+                **fields,
                 "reward": None,
                 "style_reward": None,
                 "state_after": episode_file.state_fields(self.state),
                 "trace": trace,
             }
         )
-        return Answer(decision.action, decision.style, decision.signal, text), decision.signal
+        return Answer(decision.action, decision.style, decision.signal, text)
 
     def _classified(self, text: str) -> Mapping[Signal, float]:
         last_action = self.experience.talk().last_action
@@ -171,8 +162,8 @@ class Stage:
             return
         turn.settled = True
         if credit:
-            turn.fields["reward"] = credit.action.total if credit.action.parts else None
-            turn.fields["style_reward"] = credit.style.total if credit.style.parts else None
+            turn.fields["reward"] = to_six_places(credit.action.total) if credit.action.parts else None
+            turn.fields["style_reward"] = to_six_places(credit.style.total) if credit.style.parts else None
             turn.fields["trace"]["rewards"] = credit.action.parts
 
     def _complete(self, *, all_of_them: bool = False) -> Iterator[dict[str, Any]]:

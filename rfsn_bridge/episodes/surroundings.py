@@ -32,7 +32,7 @@ class Surroundings:
             return 600 + 12_000 * self.rng.random()
         return 4 + 40 * self.rng.random()
 
-    def happens(self, state: NpcState, signal: Signal, kindness: float) -> list[Happened]:
+    def happens(self, state: NpcState, signal: Signal | None, kindness: float) -> list[Happened]:
         """What the game reports after a turn; `signal` was the player's line."""
         rng, found = self.rng, []
         if state.combat_active:

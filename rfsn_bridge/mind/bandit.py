@@ -1,5 +1,6 @@
 """What all learners share: a floor under every probability, the draw, and the choice with its reasons."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -54,6 +55,11 @@ def choice(
     return Choice(
         arms[at], probabilities[at], contributions, dict(zip(arms, probabilities, strict=True)), compared
     )
+
+
+def signature(learner: str, arms: Sequence[str], features: Sequence[str]) -> bytes:
+    """Eight bytes that what was learned begins with: whose it is, and about what."""
+    return hashlib.blake2b(repr((learner, tuple(arms), tuple(features))).encode(), digest_size=8).digest()
 
 
 class GreedyPolicy:

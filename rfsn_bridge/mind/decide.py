@@ -71,7 +71,12 @@ class Mind:
     """What the population has learned: where a new NPC's policies begin."""
 
     def classify(self, text: str, context: SignalContext) -> Mapping[Signal, float]:
-        return self.classifier.classify(text, context)
+        """The probability of each signal; raises ValueError where the classifier gives something else."""
+        signals = self.classifier.classify(text, context)
+        total = sum(signals.values())
+        if not (0 < total < 1.001 and min(signals.values()) >= 0):  # whatever is not a number is refused too
+            raise ValueError(f"the classifier gave {dict(signals)}, which are no probabilities of signals")
+        return signals
 
     def newcomer(self) -> Experience:
         """The experience of an NPC that has none."""

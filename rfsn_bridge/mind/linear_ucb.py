@@ -2,7 +2,7 @@
 
 What a turn pays is taken to be linear in the features: a part that all arms share (players in a good mood reward
 whatever is said) and a part of the arm's own, both with a normal prior. The shared part decides nothing, but what
-it explains need not be learned six times. Each is kept as a mean and a covariance in units of the noise's variance,
+it explains need not be learned six times. Each is kept as a mean and a covariance in units of the noise variance,
 and moved by the Kalman gain of the prediction error; the correlation between the two parts is dropped after each
 step (assumed-density filtering: T. Minka, "A family of algorithms for approximate Bayesian inference", 2001).
 
@@ -18,7 +18,6 @@ as far as is known, share the probability; 2 % are left to chance. What is state
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 import zlib
@@ -30,10 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rfsn_bridge.domain import Choice
-from rfsn_bridge.mind.bandit import FLOOR, REWARD_LIMIT, choice, draw, floored
+from rfsn_bridge.mind.bandit import FLOOR, REWARD_LIMIT, choice, draw, floored, signature
 from rfsn_bridge.mind.drift import PageHinkley
 from rfsn_bridge.mind.packing import pack, packed_size, unpack
-from rfsn_bridge.mind.prior import Start, read_start
+from rfsn_bridge.mind.prior import BIAS, Start, expansion, read_start
 
 Array = npt.NDArray[np.float32]
 
@@ -44,6 +43,8 @@ _LIMIT = 10.0
 """No weight lies beyond it, either way."""
 _NOISE_MEMORY = 0.995
 _LIKELIHOOD_MEMORY = 0.98
+_STEADY = 2.0
+"""The log of how much likelier the world is to stay as it is than to change, before anything was seen."""
 _VERSION = 1
 _HEAD = struct.Struct("<B8sfffIfffB")
 _OLDEST = 65535
@@ -57,9 +58,9 @@ class Tuning:
     """How an NPC without experience begins, and how curious it is."""
 
     floor: float = FLOOR
-    curiosity: float = 0.6
+    curiosity: float = 0.8
     """The bonus, in standard deviations of what an arm may pay on average."""
-    softness: float = 0.15
+    softness: float = 0.1
     """How far the worths of two arms must lie apart, in standard deviations of their difference."""
     own: float = 0.5
     """The prior's variance of an arm's own weights, in units of the noise's."""
@@ -100,7 +101,7 @@ class LinearUcbPolicy:
     @property
     def _slow(self) -> float:
         """How much the model that does not forget counts."""
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self._odds))))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self._odds + _STEADY))))
 
     # --- Choosing
 
@@ -156,25 +157,24 @@ class LinearUcbPolicy:
 
     def update(self, x: Sequence[float], arm: str, reward: float, probability: float) -> None:
         seen = np.array((*x, 0.0), dtype=np.float32)
-        reward = max(-REWARD_LIMIT, min(REWARD_LIMIT, reward))
+        told, reward = reward, max(-REWARD_LIMIT, min(REWARD_LIMIT, reward))
         number = self._arms[arm]
         slot = self._slot(number)
         self._turns += 1
-        self._forget(number)
-        self._forget(_SHARED)
-        own, shared = self._models[:, slot], self._models[:, _SHARED]
-        ways, shared_ways = own @ seen[:-1], shared @ seen[:-1]
-        totals = (1 + ways @ seen + shared_ways @ seen).tolist()
-        errors = (reward - ways[:, -1] - shared_ways[:, -1]).tolist()
-        if not all(map(math.isfinite, (*totals, *errors))):
-            raise ValueError(f"cannot learn from {reward} for {tuple(x)}")
-        for rate, (total, error) in enumerate(zip(totals, errors, strict=True)):
-            for model, way in ((own[rate], ways[rate]), (shared[rate], shared_ways[rate])):
-                step = way[:-1] / np.float32(math.sqrt(total))
-                model[-1] += way[:-1] * np.float32(error / total)
-                model[:-1] -= step[:, None] * step
-        np.clip(own[:, -1], -_LIMIT, _LIMIT, out=own[:, -1])
-        np.clip(shared[:, -1], -_LIMIT, _LIMIT, out=shared[:, -1])
+        models = self._models[:, : slot + 1 : slot]  # the shared one's and the arm's own, in place
+        self._forget(models[1], (_SHARED, number), (_SHARED, slot))
+        ways = models @ seen[:-1]
+        totals = [1 + sum(each) for each in (ways @ seen).tolist()]
+        errors = [reward - sum(each) for each in ways[:, :, -1].tolist()]
+        if not all(map(math.isfinite, (*totals, *errors, told))):
+            raise ValueError(f"cannot learn from {told} for {tuple(x)}")
+        # In one go: the covariance loses the outer product of the step, the mean moves along it by the error.
+        for way, total, error in zip(ways, totals, errors, strict=True):
+            way[:, -1] = -error
+            way *= 1 / math.sqrt(total)
+        models -= ways[:, :, :, None] * ways[:, :, None, :-1]
+        means = models[:, :, -1]
+        means.clip(-_LIMIT, _LIMIT, out=means)
         self._judge(totals, errors)
 
     def _slot(self, arm: int) -> int:
@@ -186,15 +186,16 @@ class LinearUcbPolicy:
             self._learned_at.append(self._turns)
         return self._slots[arm]
 
-    def _forget(self, arm: int) -> None:
-        """Let the model that forgets know less of an arm, for the turns since it learned last."""
-        slot = self._slots[arm]
-        kept = _RATES[1] ** (self._turns - self._learned_at[slot])
-        self._learned_at[slot] = self._turns
-        model = self._models[1, slot]
-        grown = 1 / (kept + (1 - kept) * float(model[:-1].trace()) / self._start.spreads[arm])
-        model[:-1] *= np.float32(grown)
-        model[-1] += np.float32(1 - kept * grown) * (self._start.models[arm, -1] - model[-1])
+    def _forget(self, models: Array, arms: tuple[int, int], slots: tuple[int, int]) -> None:
+        """Let the models that forget know less, for the turns since each learned last."""
+        traces = models.reshape(2, -1)[:, :: self._size + 1].sum(axis=1).tolist()
+        for model, arm, slot, trace in zip(models, arms, slots, traces, strict=True):
+            kept = _RATES[1] ** (self._turns - self._learned_at[slot])
+            self._learned_at[slot] = self._turns
+            grown = 1 / (kept + (1 - kept) * trace / self._start.spreads[arm])
+            model[:-1] *= np.float32(grown)
+            if arm:
+                model[-1] += np.float32(1 - kept * grown) * (self._start.models[arm, -1] - model[-1])
 
     def _judge(self, totals: list[float], errors: list[float]) -> None:
         """Which rate predicted better, how noisy rewards are, and whether the world has changed."""
@@ -216,7 +217,7 @@ class LinearUcbPolicy:
         test = self._test
         head = _HEAD.pack(
             _VERSION,
-            _signature(tuple(self._arms), self._names),
+            signature("linucb", tuple(self._arms), self._names),
             self._squares,
             self._counted,
             self._odds,
@@ -233,8 +234,8 @@ class LinearUcbPolicy:
     def restore(self, saved: bytes) -> None:
         """Take back what `dump` gave; raises ValueError where it is another learner's or damaged."""
         try:
-            version, signature, squares, counted, odds, *test, count = _HEAD.unpack_from(saved)
-            if version != _VERSION or signature != _signature(tuple(self._arms), self._names):
+            version, mark, squares, counted, odds, *test, count = _HEAD.unpack_from(saved)
+            if version != _VERSION or mark != signature("linucb", tuple(self._arms), self._names):
                 raise ValueError("it was learned by another learner, for other arms or of other features")
             if not all(map(math.isfinite, (squares, counted, odds, *test))) or squares <= 0 or counted <= 0:
                 raise ValueError("its numbers are none")
@@ -284,20 +285,17 @@ class LinearUcb:
             if len(self._starts) >= _MOST_STARTS:
                 self._starts.clear()
             start = read_start(prior, arms, features) if prior else None
-            self._starts[key] = start or _without_prior(self._tuning, len(arms), len(features))
+            self._starts[key] = start or _without_prior(self._tuning, len(arms), features)
         return self._starts[key]
 
 
-def _without_prior(tuning: Tuning, arms: int, size: int) -> Start:
-    variances = np.full((arms + 1, size), tuning.own)
-    variances[_SHARED] = tuning.shared
-    variances[_SHARED, 0] = tuning.usual
-    covariances = variances[:, :, None] * np.eye(size)
-    return Start.of(np.zeros((arms + 1, size)), covariances, tuning.noise, tuning.noise_turns)
-
-
-def _signature(arms: tuple[str, ...], features: tuple[str, ...]) -> bytes:
-    return hashlib.blake2b(repr(("linucb", arms, features)).encode(), digest_size=8).digest()
+def _without_prior(tuning: Tuning, arms: int, features: Sequence[str]) -> Start:
+    """Nothing is known of any arm; the values of a category vary alike, the one without a feature as well."""
+    expanded, back = expansion(features)
+    own = np.full(len(expanded), tuning.own)
+    shared = np.array([tuning.usual if name == BIAS else tuning.shared for name in expanded])
+    covariances = np.stack([(back * variances) @ back.T for variances in (shared, *[own] * arms)])
+    return Start.of(np.zeros((arms + 1, len(features))), covariances, tuning.noise, tuning.noise_turns)
 
 
 def _shares(worth: Sequence[float], variances: Sequence[float], softness: float) -> list[float]:

@@ -33,7 +33,7 @@ _WORDS: Mapping[str, Mapping[str, float]] = {
 
 
 def guess(bio: str | None) -> Personality:
-    """The personality that a bio tells of; the strongest word counts, and 0.5 stands for what it says nothing of."""
+    """The personality that a bio tells of; the strongest word counts; 0.5 is what it says nothing of."""
     return _guess((bio or "")[:2000])
 
 

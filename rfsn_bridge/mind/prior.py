@@ -25,6 +25,7 @@ from rfsn_bridge.mind.estimators import Logged
 
 Array = npt.NDArray[np.float64]
 
+BIAS = "bias"
 _VERSION = 1
 _OWN = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _USUAL_OWN = 0.2
@@ -147,10 +148,7 @@ class _Fit:
     noise: float
 
     def start(self, own: float) -> Start:
-        covariances = self.covariances.copy()
-        diagonal = np.arange(covariances.shape[1])
-        covariances[:, diagonal, diagonal] += own * self.variances
-        return Start.of(self.means, covariances, self.noise, _NOISE_TURNS)
+        return Start.of(self.means, self.covariances + own * self.variances, self.noise, _NOISE_TURNS)
 
 
 def _fit_kind(turns: _Turns, arms: Sequence[str], features: Sequence[str]) -> dict[str, Any]:
@@ -177,53 +175,73 @@ def _rounded(values: Array) -> list[float]:
 
 def _fit(turns: _Turns, arms: int, features: Sequence[str]) -> _Fit:
     """All arms at once: the design of a turn is its features twice, as shared and as its arm's own."""
-    size = len(features)
-    blocks = [turns.xs.T @ turns.xs] + [
-        turns.xs[turns.arms == arm].T @ turns.xs[turns.arms == arm] for arm in range(arms)
-    ]
-    sides = [turns.xs.T @ turns.rewards]
-    sides += [turns.xs[turns.arms == arm].T @ turns.rewards[turns.arms == arm] for arm in range(arms)]
-    width = (arms + 1) * size
-    gram = np.zeros((width, width))
-    for at, block in enumerate(blocks):
-        here = slice(at * size, (at + 1) * size)
-        gram[here, here] = block
-        gram[:size, here] = gram[here, :size] = block
-    side = np.concatenate(sides)
-    kinds = _kinds(features)
-    groups = np.concatenate([kinds] + [kinds + kinds.max() + 1] * arms)
-    variance, noise = np.full(groups.max() + 1, 0.3), float(turns.rewards.var()) + 1e-3
+    expanded, back = expansion(features)
+    xs = turns.xs @ back
+    gram, side = _moments(xs, turns, arms)
+    names = [kind_of(name) for name in expanded]
+    number = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    kinds = np.array([number[name] for name in names])
+    groups = np.concatenate([kinds] + [kinds + len(number)] * arms)
+    variance, covariance, mean, noise = np.full(2 * len(number), 0.3), gram, side, 1.0
     squares, count = float(turns.rewards @ turns.rewards), len(turns.rewards)
     for _ in range(_ROUNDS):
         covariance = np.linalg.inv(gram + np.diag(1 / variance[groups])).astype(np.float64)
         mean = covariance @ side
         noise = max(1e-3, (squares - float(mean @ side)) / count)
         second = mean**2 / noise + np.diagonal(covariance)
-        variance = np.bincount(groups, second) / np.bincount(groups)
-        variance = np.clip(variance, _LEAST, _MOST).astype(np.float64)
-    return _contrasted(mean, covariance, variance[groups], math.sqrt(noise), arms, size)
+        variance = np.clip(np.bincount(groups, second) / np.bincount(groups), _LEAST, _MOST)
+    means, covariances = _contrasted(mean, covariance, arms, len(expanded))
+    spreads = variance[groups].reshape(arms + 1, 1, -1)
+    return _Fit(means @ back.T, back @ covariances @ back.T, (back * spreads) @ back.T, math.sqrt(noise))
 
 
-def _contrasted(mean: Array, covariance: Array, variances: Array, noise: float, arms: int, size: int) -> _Fit:
+def _moments(xs: Array, turns: _Turns, arms: int) -> tuple[Array, Array]:
+    """The sums of squares and of products with the rewards."""
+    size = xs.shape[1]
+    gram = np.zeros(((arms + 1) * size, (arms + 1) * size))
+    gram[:size, :size] = xs.T @ xs
+    sides = [xs.T @ turns.rewards]
+    for arm in range(arms):
+        here, mine = slice((arm + 1) * size, (arm + 2) * size), turns.arms == arm
+        gram[here, here] = gram[:size, here] = gram[here, :size] = xs[mine].T @ xs[mine]
+        sides.append(xs[mine].T @ turns.rewards[mine])
+    return gram, np.concatenate(sides)
+
+
+def _contrasted(mean: Array, covariance: Array, arms: int, size: int) -> tuple[Array, Array]:
     """Move what the arms have in common into the shared part: what is unsure of all alike decides nothing."""
     unit = np.eye(size)
     turn = np.kron(np.eye(arms + 1), unit)
-    for arm in range(arms):
-        here = slice((arm + 1) * size, (arm + 2) * size)
-        turn[:size, here] = unit / arms
-        for other in range(arms):
-            turn[here, (other + 1) * size : (other + 2) * size] -= unit / arms
-    means = (turn @ mean).reshape(arms + 1, size)
+    turn[:size, size:] = np.tile(unit, arms) / arms
+    turn[size:, size:] -= np.tile(unit, (arms, arms)) / arms
     moved = (turn @ covariance @ turn.T).reshape(arms + 1, size, arms + 1, size)
-    covariances = np.stack([moved[at, :, at] for at in range(arms + 1)])
-    return _Fit(means, covariances, variances.reshape(arms + 1, size), noise)
+    means = (turn @ mean).reshape(arms + 1, size)
+    return means, np.stack([moved[at, :, at] for at in range(arms + 1)])
 
 
-def _kinds(features: Sequence[str]) -> npt.NDArray[np.int64]:
+def expansion(features: Sequence[str]) -> tuple[tuple[str, ...], Array]:
+    """The features with those that a category leaves out ("mood=": none of the others), and the way back.
+
+    A category's values should vary alike, the one without a feature as well; so priors are thought of with it. The
+    matrix makes of weights of the expanded features those of the features that predict the same, and (times it)
+    of features the expanded ones.
+    """
+    kinds = dict.fromkeys(name.split("=")[0] for name in features if "=" in name)
+    if BIAS not in features:
+        kinds = {}
+    expanded = (*features, *(f"{kind}=" for kind in kinds))
+    back = np.eye(len(features), len(expanded))
+    for at, kind in enumerate(kinds, len(features)):
+        back[features.index(BIAS), at] = 1
+        for row, name in enumerate(features):
+            if name.startswith(f"{kind}="):
+                back[row, at] = -1
+    return expanded, back
+
+
+def kind_of(feature: str) -> str:
     """Features of one kind vary alike: the values of a category, the bias, all else."""
-    names = ["bias" if name == "bias" else name.split("=")[0] if "=" in name else "" for name in features]
-    number = {name: at for at, name in enumerate(dict.fromkeys(names))}
-    return np.array([number[name] for name in names], dtype=np.int64)
+    return feature if feature == BIAS else feature.split("=")[0] if "=" in feature else ""
 
 
 def _how_different(turns: _Turns, arms: int, features: Sequence[str]) -> float:

@@ -37,6 +37,9 @@ class Between:
     low: float
     high: float
 
+    def holds(self, state: NpcState, traits: Personality) -> bool:
+        return self.low <= NUMBERS[self.name](state, traits) < self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -54,7 +57,7 @@ class Condition:
             and (self.quest is None or self.quest == state.quest_active)
             and (self.relationships is None or state.relationship in self.relationships)
             and (self.moods is None or state.mood in self.moods)
-            and all(each.low <= NUMBERS[each.name](state, traits) < each.high for each in self.between)
+            and (not self.between or all(each.holds(state, traits) for each in self.between))
         )
 
 

@@ -6,7 +6,7 @@ it does not flicker.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rfsn_bridge.domain import Mood, NpcState, Personality, Relationship
 from rfsn_bridge.mind.events import Did, Event, Passed, Said, whole
@@ -40,7 +40,9 @@ _FEAR_HALF_LIFE = 0.1
 _SENTIMENT_HALF_LIFE = 0.5
 FAINT = 0.1
 """A mood weaker than this is over."""
-_GOOD = frozenset({Mood.HAPPY, Mood.FRIENDLY})
+_OUTDONE = 0.5
+"""A feeling less than so much as strong as the mood does not take its place."""
+_GOOD, _BAD = frozenset({Mood.HAPPY, Mood.FRIENDLY}), frozenset({Mood.SAD, Mood.ANGRY, Mood.FEARFUL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +147,13 @@ def _changed(
     combat, quest = state.combat_active, state.quest_active
     mood, mood_share = None, 0.0
     cooldowns = state.cooldowns
-    cooling = {name for name, _ in cooldowns} if cooldowns else ()
     for rule in fired:
         effect, share = rule.effect, weight
         if rule.cooldown:
-            if rule.id in cooling:
+            others = tuple([each for each in cooldowns if each[0] != rule.id])
+            if len(others) < len(cooldowns):
                 share *= rule.repeat
-                cooldowns = tuple(each for each in cooldowns if each[0] != rule.id)
+                cooldowns = others
             cooldowns = (*cooldowns, (rule.id, rule.cooldown))
         if effect.affinity:
             slope = traits.warmth if effect.affinity > 0 else traits.temper
@@ -239,12 +241,13 @@ def _mood(state: NpcState, mood: Mood, strength: float) -> tuple[Mood, float]:
         return state.mood, state.mood_strength
     if mood is state.mood:
         return mood, min(1.0, max(strength, state.mood_strength) + 0.25 * min(strength, state.mood_strength))
-    left = state.mood_strength - strength
-    opposed = (mood in _GOOD) != (state.mood in _GOOD)
-    if state.mood is not Mood.NEUTRAL and opposed and left >= FAINT:
-        return state.mood, left
-    if opposed and mood in _GOOD and state.mood is not Mood.NEUTRAL:
-        return Mood.NEUTRAL, 0.0  # appeased, not cheered up
+    if (mood in _GOOD and state.mood in _BAD) or (mood in _BAD and state.mood in _GOOD):
+        left = state.mood_strength - strength
+        if left >= FAINT:
+            return state.mood, left
+        return (Mood.NEUTRAL, 0.0) if mood in _GOOD else (mood, strength)  # appeased, not cheered up
+    if strength < _OUTDONE * state.mood_strength:
+        return state.mood, state.mood_strength
     return mood, strength
 
 
@@ -254,14 +257,18 @@ def _rested(state: NpcState, days: float) -> NpcState:
         return state
     strength = state.mood_strength * 0.5 ** (days / _MOOD_HALF_LIFE)
     fear = state.fear if state.combat_active else state.fear * 0.5 ** (days / _FEAR_HALF_LIFE)
-    return settle(
-        replace(
-            state,
-            mood_strength=strength,
-            fear=fear,
-            recent_sentiment=state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
-            cooldowns=tuple((name, left - days) for name, left in state.cooldowns if left > days),
-        )
+    return _settled(
+        state.mood,
+        state.affinity,
+        state.relationship,
+        state.trust,
+        fear,
+        state.recent_sentiment * 0.5 ** (days / _SENTIMENT_HALF_LIFE),
+        state.combat_active,
+        state.quest_active,
+        strength,
+        tuple([(name, left - days) for name, left in state.cooldowns if left > days]),
+        met=False,
     )
 
 

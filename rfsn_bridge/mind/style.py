@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rfsn_bridge.domain import Action, Mood, Npc, NpcState, Relationship, Signal, Style
+from rfsn_bridge.mind.numbers import to_six_places
 
 STYLE_ARMS = tuple(style.value for style in Style)
 ACTION_ARMS = tuple(action.value for action in Action)
@@ -168,7 +169,7 @@ def style_priors(npc: Npc, state: NpcState, action: Action) -> dict[Style, float
     for effect, factor in parts:
         for style, value in effect.items():
             priors[style] += factor * value
-    return {style: round(min(1.0, max(-1.0, value)), 6) for style, value in priors.items()}
+    return {style: to_six_places(min(1.0, max(-1.0, value))) for style, value in priors.items()}
 
 
 def _unit(value: float) -> float:

@@ -41,7 +41,8 @@ class Townsfolk(ScriptedLLM):
 
 def _reply(message: str) -> str:
     """The answer to what the player said; the note in brackets behind it is the prompt's own."""
-    line = message.rpartition("\n")[2].partition(" (")[0]
+    lines = re.sub(r"\[[^\]]*\]", "", message).strip().splitlines()
+    line = lines[-1] if lines else ""
     return next((reply for said, reply in REPLIES.items() if said in line), "I have nothing to say to that.")
 
 

@@ -43,6 +43,14 @@ def test_decisions_and_simulated_turns_are_timed_beside_the_originals_scoring():
     assert row(found, "the original's scoring, 50000 transitions recorded")["value"] > 0
 
 
+def test_the_learners_are_measured_beside_what_their_peers_did():
+    found = found_by("bandits", "--seeds", "1", "--turns", "300")
+    assert row(found, "drift: linucb")["value"] < row(found, "drift: mabwiser")["value"]
+    assert row(found, "drift: beside the original")["verdict"] == "meets"
+    assert row(found, "warm: beside the best peer")["value"] > 0
+    assert row(found, "NPCs changed by another's turns")["value"] == 0
+
+
 @pytest.mark.slow
 def test_eight_clients_get_their_own_npcs_text_and_nothing_else():
     found = found_by("clients", "--seconds", "0.1", "--tokens-per-s", "200")

@@ -32,7 +32,22 @@ def test_a_plugin_that_is_not_used_is_named(tmp_path: Path) -> None:
     assert done.returncode == 0 and "not used: plugin broken" in done.stdout
 
 
-COMMANDS = ["run", "demo", "say", "check", "doctor", "models", "bench", "protocol", "rules"]
+COMMANDS = [
+    "run",
+    "demo",
+    "say",
+    "check",
+    "doctor",
+    "models",
+    "bench",
+    "protocol",
+    "rules",
+    "simulate",
+    "analyze",
+    "replay",
+    "evaluate",
+    "prior",
+]
 
 
 @pytest.mark.parametrize(

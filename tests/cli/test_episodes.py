@@ -84,7 +84,7 @@ def test_a_replay_shows_which_turns_choose_another_action(tmp_path: Path):
     rules = tmp_path / "harsher.yaml"
     rules.write_text(
         "rules:\n  - {id: hears.insult, on: {signal: insult}, change: {affinity: -0.6, trust: -0.6}}\n"
-        "proposals:\n  - {id: revenge, on: insult, propose: {attack: 1.0}}\n"
+        "proposals:\n  - {id: walks_away, on: insult, propose: {farewell: 1.0}}\n"
     )
     shown = attempt("replay", file, "--rules", rules, "--data", tmp_path / "data")
     assert shown.returncode == 0 and "turns choose another action" in shown.stdout

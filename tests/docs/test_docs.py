@@ -120,3 +120,11 @@ def test_generated_pages_are_current() -> None:
         [sys.executable, "tools/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_words_of_a_modder_that_are_shown_are_right() -> None:
+    from rfsn_bridge.mind.templates import load_prompts
+
+    (shown,) = fences(ROOT / "docs" / "words.md", "yaml words")
+    words = load_prompts([("words.yaml", shown.encode())]).words("skyrim:0001A69A", "Skyrim", small=False)
+    assert "gruff" in words.fill("styles.WARM_FRIENDLY", name="Lydia")

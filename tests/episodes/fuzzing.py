@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from rfsn_bridge.config import Config
+from rfsn_bridge.config import Config, MindParts
 from rfsn_bridge.domain import (
     Action,
     Decision,
@@ -31,13 +31,14 @@ _MOST = {Relationship.ENEMY: -0.55, Relationship.RIVAL: -0.15, Relationship.FRIE
 _CLOSE = 1e-4
 
 
-def default_mind() -> Mind:
-    return parts.mind(Config(), Path("nowhere"))
+def default_mind(**settings: str) -> Mind:
+    """The mind of an empty config.yaml, but for some `settings` of its section `mind`."""
+    return parts.mind(Config(mind=MindParts(**settings)), Path("nowhere"))  # type: ignore[arg-type]
 
 
 def violations(seed: int, count: int) -> list[str]:
     """What went wrong in `count` decisions, in words; a process of its own may call it."""
-    mind, rng, found = default_mind(), Random(seed), []
+    mind, rng, found = default_mind(learner="linucb"), Random(seed), []
     experience = mind.newcomer()
     for number in range(count):
         if number % 500 == 499:

@@ -24,7 +24,7 @@ rules:
     change: {affinity: -0.6, trust: -0.6}
     appraisal: {desirability: -0.9, praiseworthiness: -0.9}
 proposals:
-  - {id: revenge, on: insult, propose: {attack: 1.0}}
+  - {id: walks_away, on: insult, propose: {farewell: 1.0}}
 """
 
 
@@ -51,7 +51,7 @@ def test_other_rules_show_in_states_predictions_scores_and_choices(tmp_path: Pat
     assert found["state_distance"]["trust"] > 0 and found["prediction_distance"]["trust"] > 0
     assert found["score_distance"] > 0
     assert sum(each["turns"] for each in found["changed"]) == total.other_choice
-    assert "+attack" in found["candidates"]
+    assert "+farewell" in found["candidates"]
 
 
 def test_a_change_of_other_signals_changes_only_them(tmp_path: Path):

@@ -44,13 +44,14 @@ class Says:
         return Listened(Heard.ALL, self.verdict)
 
 
-def test_the_same_seed_gives_the_same_file_byte_for_byte_in_any_process(tmp_path: Path):
-    files = []
-    for number, hash_seed in enumerate(("1", "77")):
+def test_the_same_seed_gives_the_same_file_byte_for_byte_however_many_processes_play(tmp_path: Path):
+    files, config = [], tmp_path / "config.yaml"
+    config.write_text("mind: {learner: linucb}\n")
+    for number, (hash_seed, jobs) in enumerate((("1", "1"), ("77", "2"))):
         files.append(tmp_path / f"{number}.jsonl")
         done = run(
             *("simulate", "--npc", "lydia", "--npcs", "4", "--turns", "60", "--seed", "5", "--start", "varied"),
-            *("-o", files[-1], "--data", tmp_path / "data"),
+            *("-o", files[-1], "--config", config, "--data", tmp_path / "data", "--jobs", jobs),
             PYTHONHASHSEED=hash_seed,
         )
         assert done.returncode == 0, done.stderr

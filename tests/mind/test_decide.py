@@ -18,6 +18,7 @@ from rfsn_bridge.domain import (
     ScoringContext,
     Sentence,
     Signal,
+    SignalContext,
     Style,
     Verdict,
 )
@@ -118,6 +119,26 @@ def test_a_rule_may_veto_a_sentence_and_is_named() -> None:
     assert mind().veto_sentence(Sentence(0, "Hm."), context) is None
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {Signal.GREET: 0.0},
+        {Signal.GREET: float("nan")},
+        {Signal.GREET: 2.0},
+        {Signal.GREET: 1.1, Signal.HELP: -0.1},
+    ],
+)
+def test_what_is_no_distribution_is_refused(answer: dict[Signal, float]) -> None:
+    class Odd:
+        def classify(self, text: str, context: SignalContext) -> dict[Signal, float]:
+            return answer
+
+    odd = Mind(Odd(), UtilityScorer(), RULES, Greedy())
+    with pytest.raises(ValueError, match="no probabilities"):
+        odd.classify("Hail.", SignalContext(NpcState()))
+
+
 # --- Scores
 
 
@@ -171,7 +192,9 @@ def test_there_are_five_to_nine_candidates_and_always_a_way_out(
     first: Signal, second: Signal, state: NpcState
 ) -> None:
     world = WorldModel()
-    usual = world.candidates(world.hear(settle(state), {first: 0.6, second: 0.4} if first != second else {first: 1}))
+    usual = world.candidates(
+        world.hear(settle(state), {first: 0.6, second: 0.4} if first != second else {first: 1})
+    )
     assert 5 <= len(usual) <= 9
     assert {Action.IGNORE, Action.FLEE} <= set(usual)
     assert all(0 <= how <= 1 for how in usual.values())

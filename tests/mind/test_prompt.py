@@ -210,7 +210,7 @@ def test_a_small_model_is_shown_how_an_npc_answers_that_brings_no_examples() -> 
     messages = prompt(npc=guard)
     shown = {m.content for m in messages[1:-1] if m.role == "user"}
     assert "Give me your ring. (Refuse.)" in shown
-    assert [m.role for m in messages] == ["system", *["user", "assistant"] * 13, "user"]
+    assert [m.role for m in messages] == ["system", *["user", "assistant"] * 7, "user"]
     assert len(prompt(npc=guard, small=False)) == 2
 
 

@@ -1,4 +1,4 @@
-"""Scenes that a person would believe, in the words a player says: with our classifier, rules and learner as shipped."""
+"""Scenes that a person would believe, in a player's words, with classifier, rules and learner as shipped."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -319,6 +319,23 @@ def test_kindness_calms_anger_and_does_not_make_it_joy_at_once() -> None:
     assert apply_transition(NpcState(mood=Mood.ANGRY, mood_strength=0.3), Signal.COMPLIMENT).mood is Mood.NEUTRAL
 
 
+def test_a_faint_feeling_does_not_take_the_place_of_a_strong_one() -> None:
+    furious = NpcState(mood=Mood.ANGRY, mood_strength=0.8)
+    disappointed = apply_transition(furious, Signal.DISAGREE)
+    assert (disappointed.mood, disappointed.mood_strength) == (Mood.ANGRY, 0.8)
+    annoyed = NpcState(mood=Mood.ANGRY, mood_strength=0.15)
+    assert apply_transition(annoyed, Signal.DISAGREE).mood is Mood.SAD
+
+
+def test_surprise_is_neither_good_nor_bad() -> None:
+    startling = rules(greeting("appraisal: {surprise: 0.6}"))
+    for mood in (Mood.HAPPY, Mood.ANGRY):
+        state = NpcState(mood=mood, mood_strength=0.8)
+        assert apply_transition(state, Signal.GREET, startling).mood is Mood.SURPRISED
+    astonished = NpcState(mood=Mood.SURPRISED, mood_strength=0.5)
+    assert apply_transition(astonished, Signal.COMPLIMENT).mood is Mood.HAPPY
+
+
 def test_the_same_mood_deepens() -> None:
     once = after(Signal.INSULT)
     assert after(Signal.INSULT, Signal.INSULT).mood_strength > once.mood_strength > 0

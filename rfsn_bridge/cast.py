@@ -192,7 +192,7 @@ class Cast:
         return [member for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
     async def load(self, playthrough: str, ready: Awaitable[None]) -> int:
-        """Another save is the present, once it is `ready`: every NPC stays, and remembers what is stored of it then.
+        """Another save is the present, once it is `ready`: every NPC stays, and remembers what is stored of it.
 
         How many there are.
         """

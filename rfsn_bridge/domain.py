@@ -458,8 +458,8 @@ class AudioChunk:
 class Memory:
     """An older turn that comes to mind with a line.
 
-    `own`: it was said to the NPC that remembers, not to another in its hearing. `similarity` to the line is in [0, 1];
-    the higher the `score`, the more it matters now.
+    `own`: it was said to the NPC that remembers, not to another in its hearing. `similarity` to the line is in
+    [0, 1]; the higher the `score`, the more it matters now.
     """
 
     turn_id: str

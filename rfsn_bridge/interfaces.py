@@ -52,7 +52,7 @@ class NoticeSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecallQuery:
-    """Whose memory is asked, and with what line in mind. `without` are turns that are told anyway, by their ids."""
+    """Whose memory is asked, with what line in mind. `without` are the ids of turns that are told anyway."""
 
     playthrough: str
     npc_id: str

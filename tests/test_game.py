@@ -1,7 +1,6 @@
 """A game with several NPCs: who is interrupted by what, what is remembered, how they stand to the player."""
 
 import asyncio
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -319,35 +318,6 @@ async def test_playthroughs_are_kept_apart(tmp_path: Path) -> None:
     assert talk(llm.requests[1]) == []
 
 
-@pytest.mark.parametrize(
-    "tail",
-    [
-        b'{"turn_id": "t", "player_te',
-        b'{"turn_id": "t"}\n',
-        b"[1, 2]\n",
-        b"\0\0\0\0\0",
-        b'"text"\n\xff\xfe\n',
-        b'{"player_text": "x", "heard_text": "y", "state": {"mood": "odd", "relationship": "friend"}}\n',
-        b'{"player_text": "x", "heard_text": "y", "state": 5}\n',
-        b"[" * 100_000 + b"\n",
-    ],
-)
-async def test_a_torn_or_strange_line_in_the_store_loses_that_line_only(tail: bytes, tmp_path: Path) -> None:
-    async with daemon_and_client(ScriptedLLM(["Begone."]), tmp_path) as (_, client):
-        await client.meet("a")
-        await turn(client, "a", "You are a coward.")
-    (file,) = tmp_path.rglob("*.jsonl")
-    with file.open("ab") as torn:
-        torn.write(tail)
-    llm = ScriptedLLM(["What now?"])
-    async with daemon_and_client(llm, tmp_path) as (_, client):
-        await client.meet("a")
-        recorded = await turn(client, "a", "Mm.")
-        assert recorded["state"]["affinity"] < 0
-    assert talk(llm.requests[0])[0] == ("user", "You are a coward.")
-    assert json.loads(file.read_bytes().splitlines()[-1])["player_text"] == "Mm."
-
-
 NAMES = [
     "Ra'virr",
     'Ra"virr',
@@ -389,27 +359,14 @@ async def test_every_npc_id_has_a_memory_of_its_own_inside_the_data_folder(tmp_p
                     await turn(client, npc_id, f"{round_} {npc_id!r}")
     for npc_id, request in zip(NAMES, llm.requests[len(NAMES) :], strict=True):
         assert talk(request) == [("user", f"0 {npc_id!r}"), ("assistant", "Mm.")]
-    files = [path for path in tmp_path.rglob("*.jsonl") if path.is_file()]
-    assert {path.with_suffix(".learned") for path in files} == set(tmp_path.rglob("*.learned"))
-    assert len(files) == len(NAMES) and all(data in path.parents for path in files)
-    assert len({path.name.lower() for path in files}) == len(NAMES)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(data in path.parents for path in files) and len(files) < 10
 
 
 async def test_an_id_of_no_or_too_many_characters_is_refused(tmp_path: Path) -> None:
     async with daemon_and_client(ScriptedLLM(["Mm."]), tmp_path) as (_, client):
         for npc_id in ("", "n" * 129):
             assert (await client.ask(type="npc_update", npc_id=npc_id, name="N"))["code"] == "invalid_value"
-
-
-async def test_a_store_that_cannot_be_written_is_told_and_not_acknowledged(tmp_path: Path) -> None:
-    (tmp_path / "memory").write_text("a file where a folder should be")
-    async with daemon_and_client(ScriptedLLM(["Mm."]), tmp_path) as (_, client):
-        await client.meet("a")
-        await client.say("a")
-        notice = await client.until("notice", code="not_stored")
-        assert notice["hint"] and notice["level"] == "error"
-        await client.settle()
-        assert not client.messages("turn_recorded")
 
 
 # --- Settings and watching

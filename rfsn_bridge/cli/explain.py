@@ -10,7 +10,7 @@ from rfsn_bridge.cli import settings
 from rfsn_bridge.domain import Npc, Turn
 from rfsn_bridge.episodes import parts
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.archive import open_archive
 from rfsn_bridge.mind.explain import in_words, smallest_flips
 
 
@@ -48,11 +48,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _turn(args: argparse.Namespace) -> Turn:
-    store = Store(paths.data_folder(args.data) / "memory")
-    try:
-        turn = await (store.find(args.turn) if args.turn else store.latest())
-    finally:
-        await store.aclose()
+    memory = open_archive(paths.data_folder(args.data) / "memory")
+    turn = await (memory.find(args.turn) if args.turn else memory.latest())
     if turn is not None:
         return turn
     if args.turn:

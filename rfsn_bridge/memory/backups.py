@@ -1,7 +1,8 @@
 """Copies of the memory: made while it is in use, checked, kept for a while, and put back in one step.
 
 A backup is a whole SQLite file, made by SQLite's backup API into a file of another name, checked, made durable,
-then renamed: whatever happens, what has a backup's name is one. Its checksum lies beside it. Names are unique: the time, the reason, a number.
+then renamed: whatever happens, what has a backup's name is one. Its checksum lies beside it. Names are unique: the
+time, the reason, a number.
 """
 
 import contextlib
@@ -74,7 +75,7 @@ def listed(store: Path) -> list[Backup]:
 
 
 def prune(store: Path, keep: int) -> list[str]:
-    """Delete the oldest automatic backups beyond `keep`, and as many of those made before a change; their names."""
+    """Delete the oldest automatic backups beyond `keep`, and of those made before a change as well; their names."""
     names = []
     for reasons in ({"automatic"}, {"reset", "restore", "migration"}):
         for backup in [each for each in listed(store) if each.reason in reasons][keep:]:

@@ -1,8 +1,8 @@
 """The database file: one writer that makes many changes durable at once, and readers beside it.
 
 Writes queue up in a thread of their own. While one commit waits for the disk, those that arrive meanwhile gather,
-and the next commit makes them all durable together (group commit). A change is done in full or not at all: each runs
-inside a savepoint, so that one that fails takes no other with it, and nobody is told of success before the commit.
+and the next commit makes them all durable together (group commit). A change is done in full or not at all: each
+runs inside a savepoint, so that one that fails takes no other with it; nobody is told of success before the commit.
 """
 
 import asyncio

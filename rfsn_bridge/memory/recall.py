@@ -2,7 +2,7 @@
 
 The score is that of Park et al., "Generative Agents: Interactive Simulacra of Human Behavior" (UIST 2023), section
 4.1: the sum of recency, importance and relevance, each in [0, 1]. Recency decays by 0.995 with each turn that the
-NPC has had since; importance is what the turn changed; relevance is bm25 (SQLite's FTS5), as a part of the best found.
+NPC has had since; importance is what the turn changed; relevance is bm25 (SQLite's FTS5), as a part of the best.
 """
 
 import re

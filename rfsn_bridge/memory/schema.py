@@ -1,8 +1,8 @@
 """The tables, their version, and how an older file becomes one of today's.
 
 Everything that happens is a *moment*: a number that only grows. Each belongs to a *branch* of its playthrough, and
-a branch holds all of its parent up to the moment where it forked off. A save is a point (branch, moment); loading it
-begins a new branch there, as soon as something new happens. Nothing is ever copied.
+a branch holds all of its parent up to the moment where it forked off. A save is a point (branch, moment); loading
+it begins a new branch there, as soon as something new happens. Nothing is ever copied.
 """
 
 import contextlib

@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rfsn_bridge.domain import Deed, NpcState, Turn, TurnStatus
+from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory import backups
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.store import Store
@@ -76,7 +78,7 @@ async def test_whoever_heard_a_turn_remembers_it_and_nobody_remembers_what_was_n
         await store.record(a_turn(2, hearers=("b",), heard_text=""))
         assert [turn.turn_id for turn in await store.turns("p", "b", 9)] == ["t1"]
         assert await said_to(store, "b") == []  # it was said to A
-        found = await store.recall("p", "c", "line answer", 9)
+        found = await store.recall(RecallQuery("p", "c", "line answer", 9))
         assert [(each.turn_id, each.own) for each in found] == [("t1", False)]
 
 
@@ -181,12 +183,12 @@ async def test_what_comes_to_mind_is_about_the_line(tmp_path: Path) -> None:
         await store.record(a_turn(1, player_text="My brother died at Helgen.", heard_text="May he rest."))
         for number in range(2, 60):
             await store.record(a_turn(number, player_text=f"What about the weather, day {number}?"))
-        found = await store.recall("p", "a", "Do you remember my brother?", 3)
+        found = await store.recall(RecallQuery("p", "a", "Do you remember my brother?", 3))
         assert found[0].turn_id == "t1"
-        assert await store.recall("p", "a", "Do you remember my brother?", 3, without=["t1"]) == ()
-        assert await store.recall("p", "a", "zzz", 3) == ()
+        assert await store.recall(RecallQuery("p", "a", "Do you remember my brother?", 3, ("t1",))) == ()
+        assert await store.recall(RecallQuery("p", "a", "zzz", 3)) == ()
         for odd in ("", '"', "* NEAR( AND", "who:n1", "🐉" * 50, "a" * 5000):
-            await store.recall("p", "a", odd, 3)
+            await store.recall(RecallQuery("p", "a", odd, 3))
 
 
 async def test_what_did_not_happen_on_this_branch_does_not_come_to_mind(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ async def test_what_did_not_happen_on_this_branch_does_not_come_to_mind(tmp_path
         await store.record(a_turn(1, player_text="I buried the amulet."))
         await store.load("p", "A", None)
         await store.record(a_turn(2, player_text="Hail."))
-        assert await store.recall("p", "a", "Where is the amulet?", 3) == ()
+        assert await store.recall(RecallQuery("p", "a", "Where is the amulet?", 3)) == ()
 
 
 # --- Forgetting and backups
@@ -208,8 +210,8 @@ async def test_a_reset_forgets_one_npc_and_can_be_undone(tmp_path: Path) -> None
         backup, forgotten = await store.reset("p", "a")
         assert forgotten == 1
         assert await said_to(store, "a") == [] and await said_to(store, "b") == ["line 2"]
-        assert await store.recall("p", "a", "line", 9) == ()
-        assert len(await store.recall("p", "b", "line", 9)) == 2
+        assert await store.recall(RecallQuery("p", "a", "line", 9)) == ()
+        assert len(await store.recall(RecallQuery("p", "b", "line", 9))) == 2
         await store.restore(backup.name)
         assert await said_to(store, "a") == ["line 1"]
         assert [each.reason for each in await store.backups()] == ["restore", "reset"]
@@ -297,7 +299,8 @@ async def test_a_second_daemon_is_told_who_holds_the_memory(tmp_path: Path) -> N
 async def test_a_full_disk_loses_nothing_and_recovers_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rfsn_bridge.memory import database, store as store_module
+    from rfsn_bridge.memory import database
+    from rfsn_bridge.memory import store as store_module
 
     monkeypatch.setattr(store_module, "_AGAIN_S", 0.05)
     full, connect = True, database.connect
@@ -310,19 +313,24 @@ async def test_a_full_disk_loses_nothing_and_recovers_by_itself(
         return connection
 
     acknowledged: list[int] = []
+    all_there = asyncio.Event()
+
+    def stored(number: int) -> None:
+        acknowledged.append(number)
+        if len(acknowledged) == 4:
+            all_there.set()
+
     monkeypatch.setattr(database, "connect", limited)
     async with opened(tmp_path) as store:
         with pytest.raises(StoreError, match="full"):
-            await store.record(a_turn(0, heard_text="x" * 100_000), None, lambda: acknowledged.append(0))
+            await store.record(a_turn(0, heard_text="x" * 100_000), None, lambda: stored(0))
         for number in range(1, 4):
             with pytest.raises(StoreError):
-                await store.record(a_turn(number), None, lambda number=number: acknowledged.append(number))
+                await store.record(a_turn(number), None, partial(stored, number))
         assert acknowledged == [] and store.waiting == 4
         assert await said_to(store, "a") == []  # reading goes on
         full = False
-        async with asyncio.timeout(10):
-            while len(acknowledged) < 4:
-                await asyncio.sleep(0.02)
+        await asyncio.wait_for(all_there.wait(), 10)
         assert acknowledged == [0, 1, 2, 3]
         assert await said_to(store, "a") == [f"line {number}" for number in range(4)]
 

@@ -1,4 +1,4 @@
-"""A player who talks, saves, loads, resets, restores and crashes at random, against a model of what is remembered."""
+"""A player who talks, saves, loads, resets, restores and crashes at random, against a model of the memory."""
 
 import asyncio
 import copy

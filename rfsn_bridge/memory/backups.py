@@ -7,7 +7,6 @@ time, the reason, a number.
 
 import contextlib
 import hashlib
-import os
 import re
 import sqlite3
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rfsn_bridge.memory.durable import make_folder, sync_file, sync_folder
 from rfsn_bridge.memory.schema import APPLICATION_ID, CorruptStore, StoreError
 
 _NAME = re.compile(r"memory-(?P<when>\d{8}-\d{6})-(?P<reason>[a-z_]+)-(?P<number>\d+)\.db")
@@ -42,17 +42,17 @@ def make(store: Path, reason: str) -> Backup:
     """Copy the memory as it is now. Raises StoreError, and leaves nothing half-made."""
     folder = folder_of(store)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         path = _unused(folder, reason)
         part = path.with_suffix(".part")
         try:
             _copy(store, part)
             turns = check(part)
-            _durable(part)
+            sync_file(part)
             _sums(path).write_text(_sum(part))
-            _durable(_sums(path))
+            sync_file(_sums(path))
             part.replace(path)
-            _durable_folder(folder)
+            sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
@@ -121,11 +121,11 @@ def put_back(store: Path, backup: Backup) -> None:
     try:
         _copy(backup.path, new)
         check(new)
-        _durable(new)
+        sync_file(new)
         for side in ("-wal", "-shm"):
             _aside(store.with_name(store.name + side))
         new.replace(store)
-        _durable_folder(store.parent)
+        sync_folder(store.parent)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"the backup could not be put back: {error}", "check the disk of the data folder"
@@ -199,17 +199,3 @@ def _turns(path: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
     except sqlite3.Error:
         return -1
-
-
-def _durable(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _durable_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

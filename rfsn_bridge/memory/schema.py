@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rfsn_bridge.errors import BridgeError
+from rfsn_bridge.memory.durable import make_folder
 
 APPLICATION_ID = 0x5246534E  # "RFSN"
 VERSION = 1
@@ -130,7 +131,7 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
 def prepare(path: Path, before_migration: Callable[[Path, int], None] = lambda path, version: None) -> None:
     """Make the file, or bring an older one up to date; `before_migration` backs it up. Raises StoreError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
             _prepare(connection, path, before_migration)
     except sqlite3.DatabaseError as error:

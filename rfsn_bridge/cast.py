@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.domain import Decision, Exchange, Happening, Mood, Npc, NpcState
@@ -133,7 +134,7 @@ class Cast:
         self._warn = warn
         self._members: dict[str, Member] = {}
         self._leaving: dict[str, Member] = {}
-        self._loading: asyncio.Future[None] | None = None
+        self._loading: asyncio.Future[Any] | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -144,6 +145,9 @@ class Cast:
         if member := self._members.get(npc_id):
             return member
         raise ProtocolError("unknown_npc", f"no NPC {npc_id!r} is known", "send npc_update first", field="npc_id")
+
+    def find(self, npc_id: str) -> Member | None:
+        return self._members.get(npc_id)
 
     def update(self, message: NpcUpdate, recent_turns: int) -> None:
         """Meet an NPC, or learn what changed; raises ProtocolError (`busy`) where there are too many."""
@@ -156,7 +160,7 @@ class Cast:
         if member is None:
             npc = Npc(npc_id=message.npc_id, **given)
             member = Member(npc, NpcState(), deque(maxlen=recent_turns), seed=message.state, at=self._now())
-            member.memory = asyncio.create_task(self._remember(member, force=message.force))
+            member.memory = asyncio.create_task(self._remember(member, self._loading, force=message.force))
         else:
             member.npc = replace(member.npc, **given)
             if message.state and message.force:
@@ -191,31 +195,42 @@ class Cast:
             return list(self._members.values())
         return [member for npc_id in npc_ids if (member := self._members.get(npc_id))]
 
-    async def load(self, playthrough: str, ready: Awaitable[None]) -> int:
+    async def load(self, playthrough: str, ready: asyncio.Future[Any]) -> int:
         """Another save is the present, once it is `ready`: every NPC stays, and remembers what is stored of it.
 
         How many there are.
         """
         self._playthrough = playthrough
-        self._loading = asyncio.ensure_future(ready)
-        self._leaving.clear()
-        for npc_id, old in list(self._members.items()):
-            fight, quest = old.state.combat_active, old.state.quest_active
-            member = Member(
-                old.npc,
-                NpcState(combat_active=fight, quest_active=quest),
-                deque(maxlen=old.history.maxlen),
-                seed=old.seed,
-                in_scene=old.in_scene,
-                traits=old.traits,
-                at=self._now(),
-            )
-            member.memory = asyncio.create_task(self._remember(member))
-            self._members[npc_id] = member
-        memories = [member.memory for member in self._members.values() if member.memory]
-        if memories:
-            await asyncio.wait(memories)
-        return len(self._members)
+        return await self.read_again(ready)
+
+    def read_again(self, ready: asyncio.Future[Any], npc_id: str | None = None) -> Coroutine[Any, Any, int]:
+        """From now on every NPC, or one, is what is stored of it once it is `ready`; those that left are gone.
+
+        Waits, if awaited, until they are; how many.
+        """
+        self._loading = ready
+        chosen = [npc_id] if npc_id is not None else [*self._members, *self._leaving]
+        memories = []
+        for each in chosen:
+            self._leaving.pop(each, None)
+            if old := self._members.get(each):
+                member = self._members[each] = self._as_met(old)
+                member.memory = asyncio.create_task(self._remember(member, ready))
+                memories.append(member.memory)
+        return _all_done(memories)
+
+    def _as_met(self, old: Member) -> Member:
+        """An NPC without what it remembers, feels and has learned."""
+        fight, quest = old.state.combat_active, old.state.quest_active
+        return Member(
+            old.npc,
+            NpcState(combat_active=fight, quest_active=quest),
+            deque(maxlen=old.history.maxlen),
+            seed=old.seed,
+            in_scene=old.in_scene,
+            traits=old.traits,
+            at=self._now(),
+        )
 
     def names(self, npc_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Name and id of those that are known."""
@@ -236,10 +251,10 @@ class Cast:
         del self._leaving[member.npc.npc_id]
         return True
 
-    async def _remember(self, member: Member, *, force: bool = False) -> None:
-        """Bring back what is on disk of an NPC; the game's `state` counts where nothing is."""
-        if self._loading:
-            await asyncio.shield(self._loading)
+    async def _remember(self, member: Member, ready: asyncio.Future[Any] | None, *, force: bool = False) -> None:
+        """Bring back what is on disk of an NPC, once it is `ready`; the game's `state` counts where nothing is."""
+        if ready:
+            await asyncio.shield(ready)
         try:
             known = await self._store.known(self._playthrough, member.npc.npc_id, member.history.maxlen or 0)
         except BridgeError as error:
@@ -266,6 +281,12 @@ class Cast:
                 hint = "it learns anew; `rfsn-bridge memory backups` lists what there was"
                 self._warn(BridgeError(f"what {npc_id} has learned cannot be used: {error}", hint))
         return mind.newcomer()
+
+
+async def _all_done(memories: Collection[asyncio.Task[None]]) -> int:
+    if memories:
+        await asyncio.wait(memories)
+    return len(memories)
 
 
 def _exchange(turn: RunningTurn, heard_text: str) -> Exchange:

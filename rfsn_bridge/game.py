@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Memory, Situation, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, Memory, NpcState, Situation, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
@@ -36,10 +36,17 @@ from rfsn_bridge.protocol.messages import (
     Identify,
     Interrupt,
     LearningReset,
+    MemoryBackups,
+    MemoryGet,
+    MemoryReset,
+    MemoryRestore,
+    MemorySearch,
+    MemoryStats,
     Metrics,
     Notice,
     NpcGone,
     NpcPrompt,
+    NpcStateRequest,
     NpcUpdate,
     Numbered,
     Ping,
@@ -56,6 +63,7 @@ from rfsn_bridge.protocol.messages import (
     Unsubscribe,
 )
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
+from rfsn_bridge.remembrance import About, Remembrance
 from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
 from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
@@ -84,6 +92,8 @@ class Daemon(Protocol):
     def store(self) -> Store: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def games(self) -> "Sequence[Game]": ...
     def tune(self, message: Tune) -> dict[str, object]: ...
     def metrics(self) -> Metrics: ...
 
@@ -125,6 +135,7 @@ class Game:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
         self._insight = Insight(bridge, self._playing, self._warn_of_memory)
+        self._remembrance = Remembrance(bridge, self)
         self._turn_count = 0
         self._watching: asyncio.Task[None] | None = None
 
@@ -217,6 +228,10 @@ class Game:
                 self._slowly(self._explain(message), message)
             case LearningReset():
                 self._slowly(self._reset_learning(message), message)
+            case MemoryStats() | MemoryGet() | MemorySearch() | NpcStateRequest() | MemoryBackups():
+                self._slowly(self._tell(message), message)
+            case MemoryReset() | MemoryRestore():
+                self._slowly(self._tell(message), message)
             case Tune():
                 self._done(message, self._bridge.tune(message))
             case Subscribe():
@@ -435,6 +450,9 @@ class Game:
         await self._insight.reset(self._cast.get(message.npc_id), self.playthrough)
         self._done(message, {"npc_id": message.npc_id})
 
+    async def _tell(self, message: About) -> None:
+        self._done(message, await self._remembrance.answer(message))
+
     def _slowly(self, answer: Coroutine[Any, Any, None], request: FromClient) -> None:
         """Answer when it is ready; what goes wrong then is answered as an error, as it would be at once."""
 
@@ -479,35 +497,59 @@ class Game:
     def _load(self, message: GameStarted | SaveLoaded) -> None:
         """Another point of a playthrough is the present; what was under way has not happened."""
         self.playthrough = message.playthrough
-        undone = len(self._turns)
-        for turn in list(self._turns.values()):
-            self._forgotten.add(turn.turn_id)
-            turn.interrupt()
-            self._reported[turn.turn_id].set()
+        undone = self._undo()
         self._game_time.told(message.game_time, loaded=True)
         self._slowly(self._loaded(message, undone), message)
 
-    async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
-        npcs = await self._cast.load(message.playthrough, self._go_to(message))
-        self._done(message, {"npcs": npcs, "turns_forgotten": undone})
+    def _undo(self, npc_id: str | None = None) -> int:
+        """End the turns of an NPC, or all, as if they had not been; how many."""
+        chosen = [turn for turn in self._turns.values() if npc_id in (None, turn.line.npc.npc_id)]
+        for turn in chosen:
+            self._forgotten.add(turn.turn_id)
+            turn.interrupt()
+            self._reported[turn.turn_id].set()
+        return len(chosen)
 
-    async def _go_to(self, message: GameStarted | SaveLoaded) -> None:
-        """Have the memory follow; what cannot be found is told of."""
+    def member(self, npc_id: str) -> Member | None:
+        """An NPC that is here."""
+        return self._cast.find(npc_id)
+
+    def standing(self, member: Member) -> NpcState:
+        """How an NPC stands now."""
+        return member.standing(self._game_time())
+
+    async def keep(self) -> None:
+        """Put on disk what is felt and learned by now."""
+        await asyncio.gather(*(self._insight.keep(member, self.playthrough) for member in self._cast.members))
+
+    def read_again(self, ready: asyncio.Future[None], npc_id: str | None = None) -> Coroutine[Any, Any, int]:
+        """What is running has not been; every NPC, or one, is what is stored of it once that is `ready`."""
+        self._undo(npc_id)
+        return self._cast.read_again(ready, npc_id)
+
+    async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
+        going = asyncio.ensure_future(self._go_to(message))
+        npcs = await self._cast.load(message.playthrough, going)
+        self._done(message, {"npcs": npcs, "turns_forgotten": undone + await going})
+
+    async def _go_to(self, message: GameStarted | SaveLoaded) -> int:
+        """Have the memory follow; what cannot be found is told of. How many turns are not part of it any more."""
         store, playthrough, date = self._bridge.store, message.playthrough, message.game_time
         try:
             if isinstance(message, GameStarted) and message.save_id is None:
                 await store.begin(playthrough, date)
-                return
+                return 0
             loaded = await store.load(playthrough, message.save_id or "", date)
         except BridgeError as error:
             self._warn_of_memory(error)
-            return
+            return 0
         if not loaded.exact:
             how = "the NPCs remember what was before its date" if loaded.found else "the NPCs remember everything"
             text = f"the save {message.save_id!r} was made without RFSN Bridge: {how}"
             self.send(
                 Notice(level="info", code="save_unknown", message=text, hint="save once more to have it known")
             )
+        return loaded.forgotten
 
     # --- Interruption
 

@@ -47,6 +47,7 @@ ROOMS = (
     "turn",
     "cast",
     "insight",
+    "remembrance",
     "repertoire",
     "deeds",
     "game",

@@ -130,6 +130,20 @@ class Archive:
 
         return await self._reader.read(job)
 
+    async def name_of(self, playthrough: str, npc_id: str) -> str | None:
+        """What an NPC is called that was met in a playthrough, in whatever save; None: it never was."""
+        return await self._reader.read(lambda c: records.name_of(c, playthrough, npc_id))
+
+    async def count(self, playthrough: str, npc_id: str) -> int:
+        """How many turns an NPC remembers."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            return records.count(connection, present, number) if present and number is not None else 0
+
+        return await self._reader.read(job)
+
     async def backups(self) -> list[Backup]:
         return await asyncio.to_thread(backups.listed, self.path)
 

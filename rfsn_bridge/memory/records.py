@@ -359,12 +359,38 @@ def npcs(connection: sqlite3.Connection, present: Present) -> Iterable[tuple[str
     for number, npc_id, name in connection.execute(
         "SELECT id, npc_id, name FROM npcs WHERE playthrough = ? ORDER BY name, npc_id", (present.playthrough,)
     ).fetchall():
-        turns = sum(
-            connection.execute(
-                "SELECT count(*) FROM memories WHERE npc = ? AND branch = ? AND moment <= ?",
-                (number, stretch.branch, stretch.upto),
-            ).fetchone()[0]
-            for stretch in present.stretches
-        )
+        turns = count(connection, present, number)
         if turns:
             yield npc_id, name, turns
+
+
+def count(connection: sqlite3.Connection, present: Present, number: int) -> int:
+    """How many turns an NPC remembers at present."""
+    sql = "SELECT count(*) FROM memories WHERE npc = ? AND branch = ? AND moment <= ?"
+    return sum(
+        connection.execute(sql, (number, stretch.branch, stretch.upto)).fetchone()[0]
+        for stretch in present.stretches
+    )
+
+
+def name_of(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> str | None:
+    """What an NPC is called that was met in a playthrough, on whatever branch; None: it never was."""
+    row = connection.execute(
+        "SELECT n.name FROM npcs n JOIN playthroughs p ON p.id = n.playthrough WHERE p.name = ? AND n.npc_id = ?",
+        (playthrough, npc_id),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def left_behind(connection: sqlite3.Connection, before: Present | None, after: Present | None) -> int:
+    """How many turns were part of one present and are not part of another."""
+    if before is None or after is None:
+        return 0
+    kept = {stretch.branch: stretch.upto for stretch in after.stretches}
+    return sum(
+        connection.execute(
+            "SELECT count(*) FROM turns WHERE branch = ? AND moment > ? AND moment <= ?",
+            (stretch.branch, kept.get(stretch.branch, 0), stretch.upto),
+        ).fetchone()[0]
+        for stretch in before.stretches
+    )

@@ -8,10 +8,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,14 @@ class Store(Archive):
 
     async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
         """A save is the present."""
-        return await self._database.write(lambda c: timeline.load(c, playthrough, save_id, game_date))
+
+        def job(connection: sqlite3.Connection) -> Loaded:
+            before = timeline.present(connection, playthrough)
+            loaded = timeline.load(connection, playthrough, save_id, game_date)
+            after = timeline.present(connection, playthrough)
+            return replace(loaded, forgotten=records.left_behind(connection, before, after))
+
+        return await self._database.write(job)
 
     async def begin(self, playthrough: str, game_date: float | None) -> None:
         """A game begins or goes on, at a date."""

@@ -95,6 +95,8 @@ class Loaded:
 
     exact: bool
     found: bool = True
+    forgotten: int = 0
+    """Turns that were part of the present before."""
 
 
 def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: float | None) -> Loaded:

@@ -370,6 +370,75 @@ class LearningReset(FromClient):
     npc_id: NpcId
 
 
+class MemoryStats(FromClient):
+    """How much is remembered, by everybody; `folder` is where."""
+
+    type: Literal["memory_stats"] = "memory_stats"
+
+
+class OfNpc(FromClient):
+    """About one NPC, of this session's playthrough, whether it is here now or not."""
+
+    npc_id: NpcId
+
+
+class MemoryGet(OfNpc):
+    """What an NPC remembers: whole turns, the newest first, also those of others that it heard.
+
+    Answered with `turns`, and `more` if there are older ones. Ask on with `before`: long answers are cut short.
+    """
+
+    type: Literal["memory_get"] = "memory_get"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    before: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="A turn's id: only those that were before it."
+    )
+
+
+class MemorySearch(OfNpc):
+    """The turns of an NPC that come to mind with some words: `found`, what matters most first."""
+
+    type: Literal["memory_search"] = "memory_search"
+    query: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class MemoryReset(OfNpc):
+    """Have an NPC forget everything, in every save of the playthrough: it begins anew as if just met.
+
+    Its running turn ends and is forgotten. Answered with `turns_forgotten` and the `backup` that undoes it.
+    """
+
+    type: Literal["memory_reset"] = "memory_reset"
+
+
+class MemoryBackups(FromClient):
+    """The copies of the memory there are, the newest first."""
+
+    type: Literal["memory_backups"] = "memory_backups"
+    npc_id: NpcId | None = Field(
+        default=None, description="Only those in which it remembers something, with `npc_turns`."
+    )
+
+
+class MemoryRestore(FromClient):
+    """Put a backup in the place of the whole memory, of every playthrough.
+
+    Running turns of every game end and are forgotten; every NPC reads its memory again. Answered with the `backup`
+    that undoes it.
+    """
+
+    type: Literal["memory_restore"] = "memory_restore"
+    backup_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
+        description="A `backup_id` of `memory_backups`."
+    )
+
+
+class NpcStateRequest(OfNpc):
+    """How an NPC stands to the player: its `state`, how many `turns` it remembers, and the `latest` exchanges."""
+
+    type: Literal["npc_state"] = "npc_state"
+
+
 class Tune(FromClient):
     """Change settings until the next restart."""
 
@@ -424,6 +493,13 @@ ClientMessage = (
     | Feedback
     | Explain
     | LearningReset
+    | MemoryStats
+    | MemoryGet
+    | MemorySearch
+    | MemoryReset
+    | MemoryBackups
+    | MemoryRestore
+    | NpcStateRequest
     | Tune
     | Subscribe
     | Unsubscribe

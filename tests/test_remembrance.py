@@ -1,0 +1,281 @@
+"""What can be asked about memory over the socket, and that the NPCs who are there follow what becomes of it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from raw_client import PATIENCE_S, RawClient, daemon_and_client, raw_client
+
+from rfsn_bridge.testing import ScriptedLLM
+
+INSULT = "You are a filthy coward."
+
+
+async def turn(client: RawClient, npc_id: str, text: str, **fields: Any) -> dict[str, Any]:
+    """A whole turn; its `turn_recorded`."""
+    turn_id = await client.say(npc_id, text, **fields)
+    return await client.until("turn_recorded", turn_id=turn_id)
+
+
+async def data(client: RawClient, kind: str, **fields: Any) -> dict[str, Any]:
+    answer = await client.ask(type=kind, **fields)
+    assert answer["type"] == "result", answer
+    found: dict[str, Any] = answer["data"]
+    return found
+
+
+async def lines(client: RawClient, npc_id: str) -> list[str]:
+    """What the player said to an NPC, as it remembers it, the newest first."""
+    return [each["player_text"] for each in (await data(client, "memory_get", npc_id=npc_id))["turns"]]
+
+
+def like(state: dict[str, Any]) -> dict[str, Any]:
+    """A state, but for what fades with the time that a test takes."""
+    return {
+        key: pytest.approx(value, abs=0.01) if isinstance(value, float) else value for key, value in state.items()
+    }
+
+
+# --- Reading
+
+
+async def test_what_an_npc_remembers_is_told_page_by_page(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a", name="Ra'virr")
+        for number in range(5):
+            await turn(client, "a", f"Line {number}.")
+        first = await data(client, "memory_get", npc_id="a", limit=3)
+        rest = await data(client, "memory_get", npc_id="a", limit=3, before=first["turns"][-1]["turn_id"])
+    assert [each["player_text"] for each in first["turns"]] == ["Line 4.", "Line 3.", "Line 2."]
+    assert [each["player_text"] for each in rest["turns"]] == ["Line 1.", "Line 0."]
+    assert (first["name"], first["more"], rest["more"]) == ("Ra'virr", True, False)
+    assert first["turns"][0]["heard_text"] == "Hm." and first["turns"][0]["status"] == "completed"
+
+
+async def test_a_long_answer_is_cut_short_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rfsn_bridge.remembrance._CHARACTERS", 5000)
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        for number in range(3):
+            await turn(client, "a", f"{number}" + " so" * 1000)
+        found = await data(client, "memory_get", npc_id="a")
+    assert (len(found["turns"]), found["more"]) == (1, True)
+
+
+async def test_whoever_heard_a_turn_remembers_it_too(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["I saw a dragon."]), tmp_path) as (_, client):
+        for npc in ("a", "b"):
+            await client.meet(npc)
+        await turn(client, "a", "What did you see?", hearers=["b"])
+        (heard,) = (await data(client, "memory_get", npc_id="b"))["turns"]
+        found = (await data(client, "memory_search", npc_id="b", query="the dragon"))["found"]
+    assert (heard["npc_id"], heard["hearers"]) == ("a", ["b"])
+    assert [(each["npc_name"], each["own"], each["heard_text"]) for each in found] == [
+        ("a", False, "I saw a dragon.")
+    ]
+
+
+async def test_how_an_npc_stands_is_told_whether_it_is_here_or_not(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a", name="Lydia")
+        recorded = await turn(client, "a", INSULT)
+        here = await data(client, "npc_state", npc_id="a")
+        await client.ask(type="npc_gone", npc_ids=["a"])
+        gone = await data(client, "npc_state", npc_id="a")
+    assert here["state"] == like(recorded["state"])
+    assert gone["state"] == like(recorded["state"])
+    assert here["turns"] == gone["turns"] == 1
+    assert here["latest"] == gone["latest"]
+    assert (here["latest"][0]["player_text"], here["here"], gone["here"]) == (INSULT, True, False)
+    assert gone["name"] == "Lydia"
+
+
+async def test_what_is_in_the_memory_is_counted(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        await turn(client, "a", "Hail.")
+        stats = await data(client, "memory_stats")
+    assert (stats["turns"], stats["npcs"], stats["turns_waiting"], stats["backups"]) == (1, 1, 0, 0)
+    assert stats["folder"] == str(tmp_path / "memory")
+
+
+@pytest.mark.parametrize("kind", ["memory_get", "memory_search", "memory_reset", "npc_state"])
+async def test_of_an_npc_that_never_was_nothing_is_told(kind: str, tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        query = {"query": "x"} if kind == "memory_search" else {}
+        refused = await client.ask(type=kind, npc_id="nobody", **query)
+        assert (refused["code"], refused["field"]) == ("unknown_npc", "npc_id")
+        assert (await data(client, "memory_backups"))["backups"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"type": "memory_get", "npc_id": "a", "limit": 0}, "invalid_value"),
+        ({"type": "memory_get", "npc_id": "a", "limit": 101}, "invalid_value"),
+        ({"type": "memory_get", "npc_id": "a", "before": "x"}, "unknown_turn"),
+        ({"type": "memory_search", "npc_id": "a", "query": ""}, "invalid_value"),
+        ({"type": "memory_search", "npc_id": "a"}, "bad_message"),
+        ({"type": "memory_restore", "backup_id": "../memory.db"}, "not_found"),
+        ({"type": "memory_restore", "backup_id": "memory-20260101-000000-manual-1.db"}, "not_found"),
+    ],
+)
+async def test_what_cannot_be_asked_is_an_error(fields: dict[str, Any], code: str, tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        assert (await client.ask(**fields))["code"] == code
+
+
+@pytest.mark.parametrize("query", ['"', "* NEAR( AND", "who:n1", "🐉" * 50, "a\0b"])
+async def test_any_words_can_be_searched_for(query: str, tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        await turn(client, "a", "Hail.")
+        assert (await data(client, "memory_search", npc_id="a", query=query))["found"] == []
+
+
+# --- Forgetting
+
+
+async def test_an_npc_that_is_made_to_forget_is_as_if_just_met(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Hm."])
+    async with daemon_and_client(llm, tmp_path) as (_, client):
+        await client.meet("a", state={"affinity": 0.4})
+        await client.meet("b")
+        await turn(client, "a", INSULT, hearers=["b"])
+        await turn(client, "b", "Hail.")
+        done = await data(client, "memory_reset", npc_id="a")
+        state = await data(client, "npc_state", npc_id="a")
+        assert (done["turns_forgotten"], state["turns"], state["latest"]) == (1, 0, [])
+        assert state["state"]["affinity"] == pytest.approx(0.4)
+        await turn(client, "a", "Good day.")
+        assert INSULT not in str(llm.requests[-1])
+        assert await lines(client, "a") == ["Good day."]
+        assert await lines(client, "b") == ["Hail.", INSULT]
+
+
+async def test_it_forgets_in_every_game_of_the_playthrough_and_in_no_other(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Hm."])
+    async with (
+        daemon_and_client(llm, tmp_path) as (daemon, client),
+        raw_client(daemon.url) as beside,
+        raw_client(daemon.url, playthrough="other") as other,
+    ):
+        for each in (client, beside, other):
+            await each.meet("a")
+            await turn(each, "a", INSULT)
+        await data(client, "memory_reset", npc_id="a")
+        assert [
+            len((await data(each, "npc_state", npc_id="a"))["latest"]) for each in (client, beside, other)
+        ] == [
+            0,
+            0,
+            1,
+        ]
+
+
+async def test_a_turn_that_runs_meanwhile_is_forgotten_too(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Hm."], ["So ", "it ", "is."], gated=True)
+    async with daemon_and_client(llm, tmp_path) as (_, client):
+        await client.meet("a")
+        llm.release()
+        await turn(client, "a", INSULT)
+        await client.say("a", "I buried the amulet.")
+        await client.until("decision")
+        await data(client, "memory_reset", npc_id="a")
+        finished = client.messages("turn_finished")[-1]
+        assert finished["status"] == "interrupted"
+        assert await lines(client, "a") == []
+        assert len(client.messages("turn_recorded")) == 1
+
+
+async def test_what_was_forgotten_can_be_brought_back(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        before = (await turn(client, "a", INSULT))["state"]
+        backup = (await data(client, "memory_reset", npc_id="a"))["backup"]
+        undone = await data(client, "memory_restore", backup_id=backup)
+        state = await data(client, "npc_state", npc_id="a")
+        assert (state["state"], state["turns"]) == (like(before), 1)
+        await data(client, "memory_restore", backup_id=undone["backup"])
+        assert (await data(client, "npc_state", npc_id="a"))["turns"] == 0
+
+
+async def test_what_is_felt_by_now_is_in_the_backup_of_a_reset(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        await client.ask(type="game_event", kind="aided", npc_ids=["a"])
+        felt = (await data(client, "npc_state", npc_id="a"))["state"]["affinity"]
+        backup = (await data(client, "memory_reset", npc_id="a"))["backup"]
+        assert felt > 0 == (await data(client, "npc_state", npc_id="a"))["state"]["affinity"]
+        await data(client, "memory_restore", backup_id=backup)
+        assert (await data(client, "npc_state", npc_id="a"))["state"]["affinity"] == pytest.approx(felt)
+
+
+# --- Backups
+
+
+async def test_backups_are_listed_and_those_of_an_npc(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client):
+        for npc in ("a", "b"):
+            await client.meet(npc)
+            await turn(client, npc, "Hail.")
+            await daemon.bridge.store.back_up("manual")
+        every = (await data(client, "memory_backups"))["backups"]
+        of_b = (await data(client, "memory_backups", npc_id="b"))["backups"]
+    assert sorted(each["turns"] for each in every) == [1, 2]
+    assert [(each["turns"], each["npc_turns"]) for each in of_b] == [(2, 1)]
+
+
+async def test_a_backup_brought_back_is_what_the_npcs_of_every_game_remember(tmp_path: Path) -> None:
+    async with (
+        daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client),
+        raw_client(daemon.url, playthrough="other") as other,
+    ):
+        for each in (client, other):
+            await each.meet("a")
+        await turn(client, "a", "Hail.")
+        backup = await daemon.bridge.store.back_up("manual")
+        for each in (client, other):
+            await turn(each, "a", INSULT)
+        await data(client, "memory_restore", backup_id=backup.name)
+        assert await lines(client, "a") == ["Hail."]
+        assert (await data(client, "npc_state", npc_id="a"))["state"]["affinity"] >= 0
+        assert (await data(other, "npc_state", npc_id="a"))["latest"] == []
+
+
+async def test_a_damaged_backup_is_refused_and_what_is_there_stays(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client):
+        await client.meet("a")
+        await turn(client, "a", INSULT)
+        backup = await daemon.bridge.store.back_up("manual")
+        backup.path.write_bytes(b"nonsense")
+        refused = await client.ask(type="memory_restore", backup_id=backup.name)
+        assert (refused["type"], refused["code"]) == ("error", "unavailable")
+        assert len((await data(client, "npc_state", npc_id="a"))["latest"]) == 1
+        await turn(client, "a", "Hail.")
+        assert await lines(client, "a") == ["Hail.", INSULT]
+
+
+async def test_a_change_goes_on_to_its_end_without_its_asker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client):
+        store, began, go_on = daemon.bridge.store, asyncio.Event(), asyncio.Event()
+        reset = store.reset
+
+        async def slow(*told: str) -> Any:
+            began.set()
+            await go_on.wait()
+            return await reset(*told)
+
+        monkeypatch.setattr(store, "reset", slow)
+        await client.meet("a")
+        await turn(client, "a", INSULT)
+        async with raw_client(daemon.url) as asker:
+            await asker.send(type="memory_reset", npc_id="a")
+            await asyncio.wait_for(began.wait(), PATIENCE_S)
+        await daemon.bridge.games[-1].end()
+        go_on.set()
+        assert (await data(client, "npc_state", npc_id="a"))["latest"] == []

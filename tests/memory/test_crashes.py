@@ -63,7 +63,8 @@ class Due:
     """What a backup that was put back knew nothing of."""
 
 
-def due(told: list[str], before: frozenset[str] = frozenset()) -> Due:
+def due(told: list[str], before: frozenset[str] = frozenset(), *, broken: bool = False) -> Due:
+    """`broken`: the disk stays as it is, so that what was refused cannot be taken back for certain."""
     due = Due(before)
     backed_up: frozenset[str] = frozenset()
     unsure: set[str] = set()  # written while a backup was put back: before that, or after
@@ -79,7 +80,7 @@ def due(told: list[str], before: frozenset[str] = frozenset()) -> Due:
             due.instead = backed_up
         elif what == "restored":
             due = Due(backed_up, None, due.now - backed_up - unsure)
-        elif fact.startswith("refused restore"):
+        elif fact.startswith("refused restore") and not broken:
             due.instead = None
     return due
 
@@ -169,7 +170,7 @@ class Rooms:
         for name in ("disk", "image"):
             (self._path / name).mkdir(parents=True)
         kept = str(self._path / "image") if image else ""
-        return Order(play, str(self._path / "disk"), image=kept, **fields)  # type: ignore[arg-type]
+        return Order(play, str(self._path / "disk"), image=kept, **fields)
 
     @property
     def cut(self) -> Path:
@@ -281,7 +282,7 @@ async def test_a_disk_that_fails_for_good_costs_nothing_that_was_acknowledged(
         order = fresh.order("story", kinds=ANY, at=at, error=error, from_then_on=True)
         played = frail.play(order)
         assert (played.ended, told(played, "crashed", "trouble")) == (0, []), (at, played)
-        await check(Path(order.folder) / "memory", due(played.told))
+        await check(Path(order.folder) / "memory", due(played.told, broken=True))
 
 
 def told(played: Played, *kinds: str) -> list[str]:

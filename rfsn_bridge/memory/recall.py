@@ -7,7 +7,7 @@ NPC has had since; importance is what the turn changed; relevance is bm25 (SQLit
 
 import re
 import sqlite3
-import unicodedata
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from rfsn_bridge.domain import Memory
@@ -18,8 +18,14 @@ _DECAY = 0.995
 _TERMS = 6
 """Words of the line that are searched for: the rarest."""
 _COMMON = 0.2
-"""A word that is in a larger part of all turns says nothing."""
+"""Words that are in a larger part of the latest turns say nothing, nor do those that are so together."""
+_LATEST = 5000
+"""Turns of anybody in which words are counted: counting all of a long game takes longer than the search."""
+_RANKED = 256
+"""The latest turns with one of these words; ranking each of ten thousand would take longest of all."""
 _CANDIDATES = 64
+_FORGOTTEN = 1000
+"""Turns after which nothing of recency is left."""
 _WORD = re.compile(r"[^\W_]{2,}")
 
 
@@ -38,10 +44,11 @@ def recall(
     match = f"who:n{number} AND text:({' OR '.join(_quoted(term) for term in terms)})"
     rows = connection.execute(
         "SELECT t.moment, t.turn_id, n.name, t.player_text, t.heard_text, t.deeds, m.own, t.importance, "
-        "t.branch, w.rank FROM (SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?) w "
+        "t.branch, w.rank FROM (SELECT * FROM (SELECT rowid, rank FROM words WHERE words MATCH ? "
+        "ORDER BY rowid DESC LIMIT ?) ORDER BY rank LIMIT ?) w "
         "JOIN turns t ON t.moment = w.rowid JOIN npcs n ON n.id = t.npc "
         "JOIN memories m ON m.npc = ? AND m.branch = t.branch AND m.moment = t.moment",
-        (match, _CANDIDATES, number),
+        (match, _RANKED, _CANDIDATES, number),
     ).fetchall()
     found = [
         (_remembered(row[:8]), -row[9])
@@ -51,20 +58,16 @@ def recall(
     if not found:
         return ()
     best = max(relevance for _, relevance in found) or 1.0
-    order = sorted((turn.moment for turn, _ in found), reverse=True)
-    since = {moment: _turns_since(connection, present, number, moment) for moment in order}
-    recalled = [
-        Memory(
-            turn.turn_id,
-            turn.npc_name,
-            turn.exchange,
-            turn.own,
-            _similarity(terms, turn),
-            relevance / best + turn.importance + _DECAY ** since[turn.moment],
-        )
+    latest = _latest(connection, present, number)
+    scored = [
+        (relevance / best + turn.importance + _DECAY ** (len(latest) - bisect_right(latest, turn.moment)), turn)
         for turn, relevance in found
     ]
-    return sorted(recalled, key=lambda each: -each.score)[:limit]
+    scored.sort(key=lambda each: -each[0])
+    return [
+        Memory(turn.turn_id, turn.npc_name, turn.exchange, turn.own, _similarity(terms, turn), score)
+        for score, turn in scored[:limit]
+    ]
 
 
 def _similarity(terms: Collection[str], turn: Remembered) -> float:
@@ -73,35 +76,42 @@ def _similarity(terms: Collection[str], turn: Remembered) -> float:
     return sum(term in there for term in terms) / len(terms)
 
 
-def _turns_since(connection: sqlite3.Connection, present: Present, number: int, moment: int) -> int:
-    """How many turns an NPC has had since a moment; counted to a thousand, when all recency is gone."""
-    turns = 0
+def _latest(connection: sqlite3.Connection, present: Present, number: int) -> list[int]:
+    """The moments of the latest turns that an NPC remembers, in order."""
+    moments: list[int] = []
     for stretch in present.stretches:
-        turns += connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM memories WHERE npc = ? AND branch = ? AND moment > ? "
-            "AND moment <= ? LIMIT 1000)",
-            (number, stretch.branch, moment, stretch.upto),
-        ).fetchone()[0]
-        if turns >= 1000:
+        if len(moments) >= _FORGOTTEN:
             break
-    return turns
+        rows = connection.execute(
+            "SELECT moment FROM memories WHERE npc = ? AND branch = ? AND moment <= ? "
+            "ORDER BY moment DESC LIMIT ?",
+            (number, stretch.branch, stretch.upto, _FORGOTTEN - len(moments)),
+        )
+        moments += (moment for (moment,) in rows)
+    return moments[::-1]
 
 
 def _rarest(connection: sqlite3.Connection, text: str) -> list[str]:
     """The words of a text that tell most: those that are known, and in few turns."""
     words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(text[:1000])))[:40]
-    (total,) = connection.execute("SELECT max(moment) FROM turns").fetchone()
-    known = []
-    for word in words:
-        row = connection.execute("SELECT doc FROM vocabulary WHERE term = ?", (_folded(word),)).fetchone()
-        if row and row[0] <= max(20, _COMMON * (total or 0)):
-            known.append((row[0], word))
-    return [word for _, word in sorted(known)[:_TERMS]]
+    (last,) = connection.execute("SELECT coalesce(max(moment), 0) FROM turns").fetchone()
+    common = max(20, int(_COMMON * min(last, _LATEST)))
 
+    def count(word: str, since: int, limit: int) -> int:
+        sql = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid > ? LIMIT ?)"
+        (found,) = connection.execute(sql, (f"text:{_quoted(word)}", since, limit)).fetchone()
+        return int(found)
 
-def _folded(word: str) -> str:
-    """A word as the tokenizer of the index writes it: without its accents."""
-    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+    counted = sorted((count(word, last - _LATEST, common + 1), word) for word in words)
+    terms: list[str] = []
+    left = common
+    for number, word in counted:
+        left -= number
+        if left < 0 or len(terms) == _TERMS:
+            break
+        if number or count(word, 0, 1):
+            terms.append(word)
+    return terms
 
 
 def _quoted(term: str) -> str:

@@ -14,9 +14,9 @@ from rfsn_bridge.errors import BridgeError
 
 NAMES = (
     *("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter"),
-    *("episodes", "bandits", "signals", "prompts"),
+    *("episodes", "bandits", "signals", "prompts", "memory"),
 )
-QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes", "bandits")
+QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes", "bandits", "memory")
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[ArgumentParser]") -> None:

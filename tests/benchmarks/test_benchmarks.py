@@ -51,6 +51,13 @@ def test_the_learners_are_measured_beside_what_their_peers_did():
     assert row(found, "NPCs changed by another's turns")["value"] == 0
 
 
+def test_the_memory_is_measured_beside_the_originals_way():
+    found = found_by("memory", "--stored", "400", "--seconds", "0.2", "--rounds", "10")
+    assert row(found, "durable turns from 20 NPCs")["value"] > 0
+    assert row(found, "one turn, 400 stored")["samples"] == 10
+    assert row(found, "the original's way: one turn, 400 stored")["value"] > 0
+
+
 @pytest.mark.slow
 def test_eight_clients_get_their_own_npcs_text_and_nothing_else():
     found = found_by("clients", "--seconds", "0.1", "--tokens-per-s", "200")

@@ -124,7 +124,7 @@ class Remembrance:
             characters += len(turn.player_text) + len(turn.heard_text)
             if shown and characters > _CHARACTERS:
                 break
-            shown.append(_turn_view(turn))
+            shown.append(turn_view(turn))
         return {"npc_id": asked.npc_id, "name": name, "turns": shown, "more": len(turns) > len(shown)}
 
     async def _search(self, asked: MemorySearch) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Remembrance:
             {
                 "turn_id": memory.turn_id,
                 "npc_name": memory.npc_name,
-                **_exchange_view(memory.exchange),
+                **exchange_view(memory.exchange),
                 "own": memory.own,
                 "similarity": memory.similarity,
                 "score": memory.score,
@@ -159,21 +159,21 @@ class Remembrance:
             "npc_id": npc_id,
             "name": name,
             "here": member is not None,
-            "state": _state_view(state),
+            "state": state_view(state),
             "turns": turns,
-            "latest": [{"turn_id": turn_id, **_exchange_view(exchange)} for turn_id, exchange in latest],
+            "latest": [{"turn_id": turn_id, **exchange_view(exchange)} for turn_id, exchange in latest],
         }
 
     async def _backups(self, npc_id: str | None) -> list[dict[str, Any]]:
         backups = await self._store.backups()
         if npc_id is None:
-            return [_backup_view(backup) for backup in backups]
+            return [backup_view(backup) for backup in backups]
         found = []
         for backup in backups:
             with contextlib.suppress(StoreError):  # a damaged one remembers nobody
                 archive = Archive(backup.path, FileReader(backup.path))
                 if turns := await archive.count(self._game.playthrough, npc_id):
-                    found.append({**_backup_view(backup), "npc_turns": turns})
+                    found.append({**backup_view(backup), "npc_turns": turns})
         return found
 
     # --- Changing
@@ -212,7 +212,7 @@ class Remembrance:
             await asyncio.gather(*reading)
 
 
-def _turn_view(turn: Turn) -> dict[str, Any]:
+def turn_view(turn: Turn) -> dict[str, Any]:
     return {
         "turn_id": turn.turn_id,
         "npc_id": turn.npc_id,
@@ -222,13 +222,13 @@ def _turn_view(turn: Turn) -> dict[str, Any]:
         "status": turn.status,
         "hearers": turn.hearers,
         "deeds": [asdict(deed) for deed in turn.deeds],
-        "state": _state_view(turn.state),
+        "state": state_view(turn.state),
         "started_at": turn.started_at,
         "game_time": turn.game_date,
     }
 
 
-def _exchange_view(exchange: Exchange) -> dict[str, Any]:
+def exchange_view(exchange: Exchange) -> dict[str, Any]:
     return {
         "player_text": exchange.player_text,
         "heard_text": exchange.npc_text,
@@ -236,11 +236,11 @@ def _exchange_view(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _state_view(state: NpcState) -> dict[str, Any]:
+def state_view(state: NpcState) -> dict[str, Any]:
     return StateView.of(state).model_dump(mode="json")
 
 
-def _backup_view(backup: Backup) -> dict[str, Any]:
+def backup_view(backup: Backup) -> dict[str, Any]:
     return {
         "backup_id": backup.name,
         "made_at": backup.made_at,

@@ -14,6 +14,7 @@ _GROUPS = (
     "say",
     "explain",
     "rules",
+    "memory",
     "check",
     "doctor",
     "models",

@@ -16,12 +16,14 @@ from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory import backups, records, timeline
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import connect, told
+from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.recall import recall
 from rfsn_bridge.memory.schema import StoreError
 
 T = TypeVar("T")
 
 FILE = "memory.db"
+_ALL = 2**31
 
 
 class Reader(Protocol):
@@ -141,6 +143,22 @@ class Archive:
             present = timeline.present(connection, playthrough)
             number = records.known_npc(connection, present, npc_id) if present else None
             return records.count(connection, present, number) if present and number is not None else 0
+
+        return await self._reader.read(job)
+
+    async def export(self, playthrough: str, npc_id: str) -> Export:
+        """All that an NPC remembers at present."""
+
+        def job(connection: sqlite3.Connection) -> Export:
+            name = records.name_of(connection, playthrough, npc_id) or npc_id
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return Export(playthrough, npc_id, name, ())
+            turns = records.turns_of(connection, present, number, _ALL)
+            mind = records.mind(connection, present, number)
+            state, learned = (mind.state, mind.learned) if mind else (None, None)
+            return Export(playthrough, npc_id, name, tuple(reversed(turns)), state, learned)
 
         return await self._reader.read(job)
 

@@ -8,10 +8,12 @@ time, the reason, a number.
 import contextlib
 import hashlib
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from rfsn_bridge.memory.durable import make_folder, sync_file, sync_folder
@@ -24,7 +26,7 @@ _PAGES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """`name` is its file's; `reason` is automatic, reset, restore, migration or manual."""
+    """`name` is its file's; `reason` is automatic, reset, restore, migration, import or manual."""
 
     name: str
     path: Path
@@ -77,7 +79,7 @@ def listed(store: Path) -> list[Backup]:
 def prune(store: Path, keep: int) -> list[str]:
     """Delete the oldest automatic backups beyond `keep`, and of those made before a change as well; their names."""
     names = []
-    for reasons in ({"automatic"}, {"reset", "restore", "migration"}):
+    for reasons in ({"automatic"}, {"reset", "restore", "migration", "import"}):
         for backup in [each for each in listed(store) if each.reason in reasons][keep:]:
             with contextlib.suppress(OSError):
                 backup.path.unlink()
@@ -114,39 +116,41 @@ def find(store: Path, name: str) -> Backup:
     raise StoreError(f"there is no backup {name!r}", "`rfsn-bridge memory backups` lists them")
 
 
-def put_back(store: Path, backup: Backup) -> None:
-    """Make a backup the memory, in one step. The memory must be closed. Raises StoreError or CorruptStore."""
-    check(backup.path)
-    new = store.with_suffix(".restoring")
-    try:
-        _copy(backup.path, new)
-        check(new)
-        sync_file(new)
-        for side in ("-wal", "-shm"):
-            _aside(store.with_name(store.name + side))
-        new.replace(store)
-        sync_folder(store.parent)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            f"the backup could not be put back: {error}", "check the disk of the data folder"
-        ) from error
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def set_aside(store: Path) -> Path:
-    """Rename a damaged memory, with what belongs to it, so that nothing writes over it; its new name."""
+    """Rename a damaged memory, with what belongs to it, so that nothing writes over it; its new name.
+
+    The log beside it is copied before, and deleted after: whenever this ends, both are together somewhere.
+    Raises StoreError.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1000):
-        aside = store.with_name(f"{store.stem}-damaged-{stamp}-{number}{store.suffix}")
-        if not aside.exists():
-            break
-    for side in ("-wal", "-shm"):
-        beside = store.with_name(store.name + side)
-        if beside.exists():
-            beside.replace(aside.with_name(aside.name + side))
-    store.replace(aside)
+    aside = next(
+        path
+        for number in count(1)
+        if not (path := store.with_name(f"{store.stem}-damaged-{stamp}-{number}{store.suffix}")).exists()
+    )
+    written_ahead = _beside(store, "-wal")
+    try:
+        if written_ahead.exists():
+            shutil.copy2(written_ahead, _beside(aside, "-wal"))
+            sync_file(_beside(aside, "-wal"))
+        store.replace(aside)
+        sync_folder(store.parent)
+        for side in ("-wal", "-shm"):
+            _beside(store, side).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{store} is damaged and cannot be set aside: {error}"
+        raise StoreError(message, "check the disk of the data folder") from error
     return aside
+
+
+def clear_up(store: Path) -> None:
+    """Delete what backups left behind that were killed. Nobody else may be making one."""
+    folder = folder_of(store)
+    unfinished = [*folder.glob("memory-*.part*")]
+    orphans = [path for path in folder.glob("memory-*.db.sha256") if not path.with_suffix("").exists()]
+    for path in (*unfinished, *orphans):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def newest_good(store: Path) -> Backup | None:
@@ -189,8 +193,9 @@ def _copy(source: Path, target: Path) -> None:
         here.execute("PRAGMA journal_mode=DELETE")
 
 
-def _aside(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _beside(path: Path, side: str) -> Path:
+    """The file of SQLite's that belongs to a database."""
+    return path.with_name(path.name + side)
 
 
 def _turns(path: Path) -> int:

@@ -6,7 +6,7 @@ SQL and values; every function takes the connection of the writer or of a reader
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -105,6 +105,25 @@ def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | 
     branch, moment = timeline.now(connection, turn.playthrough)
     number = timeline.playthrough(connection, turn.playthrough)
     speaker = npc(connection, number, turn.npc_id, turn.npc_name)
+    _write_turn(connection, speaker, branch, moment, encoded)
+    hearers = {npc(connection, number, each) for each in turn.hearers if each != turn.npc_id}
+    connection.execute("INSERT INTO memories VALUES (?, ?, ?, 1)", (speaker, branch, moment))
+    if turn.heard_text:
+        connection.executemany(
+            "INSERT OR IGNORE INTO memories VALUES (?, ?, ?, 0)", [(each, branch, moment) for each in hearers]
+        )
+    if turn.player_text or turn.heard_text:
+        who = _who(speaker, {speaker, *(hearers if turn.heard_text else ())})
+        connection.execute(
+            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)",
+            (moment, who, f"{turn.player_text}\n{turn.heard_text}"),
+        )
+    _write_mind(connection, speaker, branch, moment, encoded.state, learned)
+    return True
+
+
+def _write_turn(connection: sqlite3.Connection, speaker: int, branch: int, moment: int, encoded: Encoded) -> None:
+    turn = encoded.turn
     connection.execute(
         "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -125,20 +144,38 @@ def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | 
             turn.started_at,
         ),
     )
-    hearers = {npc(connection, number, each) for each in turn.hearers if each != turn.npc_id}
-    connection.execute("INSERT INTO memories VALUES (?, ?, ?, 1)", (speaker, branch, moment))
-    if turn.heard_text:
-        connection.executemany(
-            "INSERT OR IGNORE INTO memories VALUES (?, ?, ?, 0)", [(each, branch, moment) for each in hearers]
-        )
-    if turn.player_text or turn.heard_text:
-        who = _who(speaker, {speaker, *(hearers if turn.heard_text else ())})
-        connection.execute(
-            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)",
-            (moment, who, f"{turn.player_text}\n{turn.heard_text}"),
-        )
-    _write_mind(connection, speaker, branch, moment, encoded.state, learned)
+
+
+def add_foreign(connection: sqlite3.Connection, playthrough: str, npc_id: str, encoded: Encoded) -> bool:
+    """Write a turn that an NPC remembered elsewhere, for it alone; False if it remembers it already.
+
+    A turn that others remember here is not written again; one that belongs to another playthrough is not written.
+    """
+    turn = encoded.turn
+    number = timeline.playthrough(connection, playthrough)
+    me = npc(connection, number, npc_id)
+    speaker = met(connection, number, turn.npc_id, turn.npc_name)
+    row = connection.execute("SELECT moment, branch, npc FROM turns WHERE turn_id = ?", (turn.turn_id,)).fetchone()
+    if row is None:
+        branch, moment = timeline.now(connection, playthrough)
+        _write_turn(connection, speaker, branch, moment, encoded)
+    else:
+        moment, branch, there = row
+        known = connection.execute("SELECT 1 FROM memories WHERE npc = ? AND moment = ?", (me, moment)).fetchone()
+        if there != speaker or known:
+            return False
+    before = _remembering(connection, moment)
+    connection.execute("INSERT INTO memories VALUES (?, ?, ?, ?)", (me, branch, moment, int(speaker == me)))
+    _index(connection, moment, before, [*before, me])
     return True
+
+
+def met(connection: sqlite3.Connection, playthrough: int, npc_id: str, name: str) -> int:
+    """The number of an NPC, made if it is new; only then by this name, which may be an old one. For the writer."""
+    row = connection.execute(
+        "SELECT id FROM npcs WHERE playthrough = ? AND npc_id = ?", (playthrough, npc_id)
+    ).fetchone()
+    return int(row[0]) if row else npc(connection, playthrough, npc_id, name)
 
 
 def add_mind(
@@ -203,31 +240,35 @@ def forget(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> int
     connection.execute("DELETE FROM minds WHERE npc = ?", (speaker,))
     connection.execute("DELETE FROM summaries WHERE npc = ?", (speaker,))
     for moment in moments:
-        _forget_words(connection, moment, speaker)
+        left = _remembering(connection, moment)
+        _index(connection, moment, [*left, speaker], left)
     connection.execute(
         "DELETE FROM turns WHERE npc = ? AND moment NOT IN (SELECT moment FROM memories)", (speaker,)
     )
     return len(moments)
 
 
-def _forget_words(connection: sqlite3.Connection, moment: int, gone: int) -> None:
-    """Index a turn anew for those who still remember it."""
-    said, heard = connection.execute(
-        "SELECT player_text, heard_text FROM turns WHERE moment = ?", (moment,)
+def _remembering(connection: sqlite3.Connection, moment: int) -> list[int]:
+    """Who remembers a turn."""
+    return [n for (n,) in connection.execute("SELECT npc FROM memories WHERE moment = ? ORDER BY npc", (moment,))]
+
+
+def _index(connection: sqlite3.Connection, moment: int, before: Sequence[int], after: Sequence[int]) -> None:
+    """Index a turn for those who remember it now, in the place of those who did before."""
+    speaker, said, heard = connection.execute(
+        "SELECT npc, player_text, heard_text FROM turns WHERE moment = ?", (moment,)
     ).fetchone()
-    text = f"{said}\n{heard}"
-    left = [n for (n,) in connection.execute("SELECT npc FROM memories WHERE moment = ? ORDER BY npc", (moment,))]
-    before = [*left, gone]
     if not (said or heard):
         return
-    (speaker,) = connection.execute("SELECT npc FROM turns WHERE moment = ?", (moment,)).fetchone()
-    connection.execute(
-        "INSERT INTO words (words, rowid, who, text) VALUES ('delete', ?, ?, ?)",
-        (moment, _who(speaker, before), text),
-    )
-    if left:
+    text = f"{said}\n{heard}"
+    if before:
         connection.execute(
-            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)", (moment, _who(speaker, left), text)
+            "INSERT INTO words (words, rowid, who, text) VALUES ('delete', ?, ?, ?)",
+            (moment, _who(speaker, before), text),
+        )
+    if after:
+        connection.execute(
+            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)", (moment, _who(speaker, after), text)
         )
 
 

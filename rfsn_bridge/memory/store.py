@@ -21,6 +21,7 @@ from rfsn_bridge.memory import backups, records, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
+from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.records import Encoded
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.timeline import Loaded
@@ -40,6 +41,10 @@ class _Waiting:
     encoded: Encoded
     learned: bytes | None
     stored: Callable[[], None]
+
+
+class InUse(StoreError):
+    """Another process holds the memory."""
 
 
 class Store(Archive):
@@ -63,6 +68,7 @@ class Store(Archive):
 
     def _opened(self) -> Database:
         """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""
+        backups.clear_up(self.path)
         try:
             return Database(self.path)
         except CorruptStore as error:
@@ -166,10 +172,32 @@ class Store(Archive):
         forgotten = await self._database.write(lambda c: records.forget(c, playthrough, npc_id))
         return backup, forgotten
 
+    async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
+        """Have an NPC remember what it remembered elsewhere, after a backup; how many turns were new to it.
+
+        They come after those it has. How it stands, and what it has learned, counts only where nothing is known.
+        """
+        npc_id = export.npc_id
+        turns = [records.encode(replace(turn, playthrough=playthrough)) for turn in export.turns]
+
+        def job(connection: sqlite3.Connection) -> int:
+            records.met(connection, timeline.playthrough(connection, playthrough), npc_id, export.name)
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            met = present and number is not None and records.mind(connection, present, number)
+            new = sum(records.add_foreign(connection, playthrough, npc_id, each) for each in turns)
+            if export.state and not met:
+                records.add_mind(connection, playthrough, npc_id, export.state, export.learned)
+            return new
+
+        backup = await self.back_up("import")
+        return backup, await self._database.write(job)
+
     # --- Backups
 
     async def back_up(self, reason: str) -> Backup:
-        """Copy the memory as it is, beside what goes on."""
+        """Copy the memory as it is, with all that was given to it before, beside what goes on."""
+        await self._database.write(lambda c: None)
         return await asyncio.to_thread(backups.make, self.path, reason)
 
     async def restore(self, name: str) -> Backup:
@@ -178,6 +206,7 @@ class Store(Archive):
         await asyncio.to_thread(backups.check, chosen.path)
         undo = await self.back_up("restore")
         await self._database.replace(chosen.path)
+        self.trouble = None
         return undo
 
     async def aclose(self) -> None:
@@ -206,7 +235,7 @@ def _hold(folder: Path) -> Any:
         file.close()
         holder = _told(folder / _HOLDER)
         who = f"process {holder}" if holder else "another process"
-        raise StoreError(
+        raise InUse(
             f"the memory in {folder} is in use by {who}",
             "stop that RFSN Bridge first, or give this one another --data folder",
         )

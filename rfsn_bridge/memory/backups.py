@@ -176,11 +176,12 @@ def _sum(path: Path) -> str:
 
 
 def _unused(folder: Path, reason: str) -> Path:
+    """Numbered through all that are made in a second, for that is their order."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     number = 1
-    while (path := folder / f"memory-{stamp}-{reason}-{number}.db").exists():
+    while any(folder.glob(f"memory-{stamp}-*-{number}.db")):
         number += 1
-    return path
+    return folder / f"memory-{stamp}-{reason}-{number}.db"
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -190,7 +191,9 @@ def _copy(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(target)) as here,
     ):
         there.backup(here, pages=_PAGES)
-        here.execute("PRAGMA journal_mode=DELETE")
+        (mode,) = here.execute("PRAGMA journal_mode=DELETE").fetchone()
+        if mode != "delete":  # a write failed, and SQLite says no more than that
+            raise sqlite3.OperationalError("the disk did not take all of it")
 
 
 def _beside(path: Path, side: str) -> Path:

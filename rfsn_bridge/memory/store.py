@@ -65,6 +65,7 @@ class Store(Archive):
         """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
+        self._backing_up = asyncio.Lock()
 
     def _opened(self) -> Database:
         """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""
@@ -198,7 +199,8 @@ class Store(Archive):
     async def back_up(self, reason: str) -> Backup:
         """Copy the memory as it is, with all that was given to it before, beside what goes on."""
         await self._database.write(lambda c: None)
-        return await asyncio.to_thread(backups.make, self.path, reason)
+        async with self._backing_up:  # one at a time: each has a name of its own
+            return await asyncio.to_thread(backups.make, self.path, reason)
 
     async def restore(self, name: str) -> Backup:
         """Put a backup in the place of everything, in one step, after a backup of what is there; that backup."""

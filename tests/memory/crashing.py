@@ -232,7 +232,13 @@ async def _story(folder: Path, run: str, tell: Any) -> None:
     tell("closed")
 
 
-PLAYS = {"load": _load, "story": _story}
+async def _open(folder: Path, run: str, tell: Any) -> None:
+    """Nothing: it is opened, and closed."""
+    if teller := _opened(folder, run, tell):
+        await teller.store.aclose()
+
+
+PLAYS = {"load": _load, "story": _story, "open": _open}
 
 if __name__ == "__main__":
     _serve()

@@ -104,8 +104,11 @@ async def check(folder: Path, due: Due) -> None:
             assert (due.now if due.instead is None else due.instead) <= there
             assert not there & due.gone
             assert due.instead is None or not there & (due.now - due.instead)
-        for backup in await store.backups():
+        kept = await store.backups()
+        for backup in kept:
             assert backups.check(backup.path) == backup.turns
+        lying = {path.name for path in (folder / "backups").glob("*")}
+        assert lying == {name for backup in kept for name in (backup.name, f"{backup.name}.sha256")}
         again = a_turn("again", 3, len(found))
         await store.record(again)
         assert await store.find(again.turn_id) == again
@@ -224,6 +227,34 @@ async def test_a_kill_at_any_operation_leaves_old_or_new_whole(frail: Player, fr
         played = frail.play(order)
         assert played.ended == -signal.SIGKILL or "closed" in played.told
         await check(Path(order.folder) / "memory", due(played.told))
+
+
+async def test_a_kill_at_any_operation_leaves_a_damaged_memory_whole(frail: Player, fresh: Rooms) -> None:
+    """With the log beside it, where it has one: that holds what was acknowledged last."""
+    at, ended = 0, -signal.SIGKILL
+    while ended == -signal.SIGKILL:
+        at += 1
+        order = fresh.order("story", kinds=KINDS["write"], at=300)
+        acknowledged = due(frail.play(order).told).now
+        folder = Path(order.folder) / "memory"
+        assert (folder / "memory.db-wal").stat().st_size
+        (folder / "memory.db").write_bytes(b"this is no memory" * 1000)
+        order = Order("open", order.folder, kinds=ANY, at=at)
+        ended = frail.play(order).ended
+        store = Store(folder)
+        assert (await store.stats())["turns"] == 0
+        await store.aclose()
+        damaged = b"".join(path.read_bytes() for path in folder.glob("memory-damaged-*"))
+        assert all(f"{turn_id}line".encode() in damaged for turn_id in acknowledged)
+    assert acknowledged and at > 20
+
+
+async def test_a_damaged_memory_that_cannot_be_set_aside_is_told_of(frail: Player, fresh: Rooms) -> None:
+    for kind in ("rename", "unlink", "sync"):
+        order = fresh.order("open", kinds=KINDS[kind], at=1, error=errno.EIO, from_then_on=True)
+        (Path(order.folder) / "memory").mkdir()
+        (Path(order.folder) / "memory" / "memory.db").write_bytes(b"this is no memory" * 1000)
+        assert told(frail.play(order), "crashed") == []
 
 
 # --- Power cuts

@@ -256,6 +256,16 @@ async def test_a_damaged_backup_is_refused_and_nothing_changes(tmp_path: Path) -
         assert await said_to(store, "a") == ["line 1"]
 
 
+async def test_backups_made_at_once_are_apart_and_in_order(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        reasons = ["reset", "automatic", "manual", "automatic", "restore"]
+        made = await asyncio.gather(*map(store.back_up, reasons))
+        assert [each.name for each in await store.backups()] == [each.name for each in made[::-1]]
+        assert [each.reason for each in made] == reasons
+        for each in made:
+            backups.check(each.path)
+
+
 # --- Trouble
 
 

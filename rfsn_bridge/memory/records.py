@@ -242,9 +242,8 @@ def forget(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> int
     for moment in moments:
         left = _remembering(connection, moment)
         _index(connection, moment, [*left, speaker], left)
-    connection.execute(
-        "DELETE FROM turns WHERE npc = ? AND moment NOT IN (SELECT moment FROM memories)", (speaker,)
-    )
+        if not left:
+            connection.execute("DELETE FROM turns WHERE moment = ?", (moment,))
     return len(moments)
 
 

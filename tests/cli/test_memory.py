@@ -183,6 +183,7 @@ def test_an_import_undoes_a_reset_and_what_is_known_already_stays(tmp_path: Path
     assert memory(tmp_path, "reset", "a") == 0  # the words' index is whole after all this
     assert memory(tmp_path, "reset", "b") == 0
     assert asyncio.run(open_archive(tmp_path / "memory").recall(RecallQuery("default", "b", "line", 9))) == ()
+    assert asyncio.run(open_archive(tmp_path / "memory").stats())["turns"] == 0
 
 
 def test_an_import_is_backed_up_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,6 +167,17 @@ def _ms(of: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
+def synced(folder: Path, rounds: int) -> list[float]:
+    """Milliseconds in which the disk takes 4 KiB."""
+
+    def one() -> None:
+        os.write(file.fileno(), bytes(4096))
+        os.fsync(file.fileno())
+
+    with (folder / "synced").open("wb", buffering=0) as file:
+        return [_ms(one) for _ in range(rounds)]
+
+
 async def ours(folder: Path, talk: Talk, sizes: Sequence[int], seconds: float, rounds: int) -> list[Found]:
     stores = [Store(folder / str(size)) for size in sizes]
     try:
@@ -197,6 +208,7 @@ def measure(stored: float, seconds: float, rounds: float) -> list[Found]:
         for size in sizes[1:]:
             make_up(folder / str(size), talk, size)
         found = asyncio.run(ours(folder, talk, sizes, seconds, round(rounds)))
+        found.append(median("this disk: 4 KiB written and synced", "ms", synced(folder, round(rounds))))
         took = os.stat(folder / str(sizes[-1]) / "memory.db").st_size / sizes[-1]
         found.append(
             single("a stored turn", "bytes", took, note=f"what was learned: {len(talk.learned)} bytes an NPC")

@@ -219,6 +219,7 @@ async def _story(folder: Path, run: str, tell: Any) -> None:
     await teller.turns(2)
     await teller.step("load", store.load("p", "A", None))
     await teller.turns(2)
+    tell("backing up")
     backup = await teller.step("back_up", store.back_up("manual"))
     if backup:
         tell(f"backup {backup.name}")

@@ -67,15 +67,17 @@ def due(told: list[str], before: frozenset[str] = frozenset(), *, broken: bool =
     """`broken`: the disk stays as it is, so that what was refused cannot be taken back for certain."""
     due = Due(before)
     backed_up: frozenset[str] = frozenset()
-    unsure: set[str] = set()  # written while a backup was put back: before that, or after
+    unsure: set[str] = set()  # written while a backup was made or put back: before that, or after
     for fact in told:
         what, _, detail = fact.partition(" ")
         if what == "stored" and due.instead is not None:
             unsure.add(detail)
         elif what == "stored":
             due.now |= {detail}
-        elif what == "backup":
+        elif fact == "backing up":
             backed_up = due.now
+        elif what == "backup":
+            unsure |= due.now - backed_up
         elif what == "restoring":
             due.instead = backed_up
         elif what == "restored":

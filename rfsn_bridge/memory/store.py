@@ -70,20 +70,29 @@ class Store(Archive):
     def _opened(self) -> Database:
         """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""
         backups.clear_up(self.path)
+        if not self.path.exists() or not self.path.stat().st_size:
+            self._begin_anew("the memory is gone")
+            return Database(self.path)
         try:
             return Database(self.path)
         except CorruptStore as error:
+            log.error("%s", error.message)
             aside = backups.set_aside(self.path)
-            good = backups.newest_good(self.path)
-            hint = (
-                f"`rfsn-bridge memory restore {good.name}` brings back {good.turns} turns"
-                if good
-                else "no backup is sound"
-            )
-            message = f"the memory is damaged and was set aside as {aside.name}; the NPCs begin anew"
-            self.trouble = CorruptStore(message, hint)
-            log.error("%s (%s); %s", message, error.message, hint)
+            self._begin_anew(f"the memory is damaged and was set aside as {aside.name}")
             return Database(self.path)
+
+    def _begin_anew(self, why: str) -> None:
+        """Tell of what was lost; where there never was a memory, nothing."""
+        if not backups.listed(self.path) and not any(self.path.parent.glob(f"{self.path.stem}-damaged-*")):
+            return
+        good = backups.newest_good(self.path)
+        hint = (
+            f"`rfsn-bridge memory restore {good.name}` brings back {good.turns} turns"
+            if good
+            else "no backup is sound"
+        )
+        self.trouble = CorruptStore(f"{why}; the NPCs begin anew", hint)
+        log.error("%s; %s", self.trouble.message, hint)
 
     # --- Turns
 

@@ -298,6 +298,19 @@ async def test_a_damaged_memory_is_set_aside_whole_and_the_newest_good_backup_of
         assert len(await said_to(store, "a")) == 50
 
 
+async def test_a_memory_that_is_gone_is_told_of_where_there_are_backups(tmp_path: Path) -> None:
+    """As it is when the daemon was killed between setting a damaged one aside and beginning anew."""
+    async with opened(tmp_path) as store:
+        assert store.trouble is None
+        await store.record(a_turn(1))
+        good = await store.back_up("manual")
+    (tmp_path / "memory.db").unlink()
+    async with opened(tmp_path) as store:
+        assert store.trouble and good.name in store.trouble.hint
+    async with opened(tmp_path) as store:
+        assert store.trouble is None
+
+
 async def test_a_second_daemon_is_told_who_holds_the_memory(tmp_path: Path) -> None:
     async with opened(tmp_path):
         with pytest.raises(StoreError, match=r"in use by process \d+"):

@@ -39,7 +39,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         command = commands.add_parser(
             name,
             help=what,
-            description=f"{what.capitalize()}.",
+            description=f"{what[0].upper()}{what[1:]}.",
             epilog=f"Example: rfsn-bridge memory {name} {example}".rstrip(),
         )
         command.add_argument(

@@ -1,4 +1,4 @@
-"""Recall by words: turns that share rare words with the line, weighed with how recent and how important they are."""
+"""Recall by words: turns that share rare words with the line, weighed by how recent and important they are."""
 
 from rfsn_bridge import NoOptions, PluginError, Recall, Register, Services, hookimpl
 

@@ -45,6 +45,8 @@ class Member:
     """How it stands where nothing is remembered of it."""
     in_scene: bool = False
     """The game's own script has it act or speak."""
+    dead: bool = False
+    """Until the game tells of it anew."""
     traits: dict[str, float] = field(default_factory=dict)
     """What the game says of its personality; the rest is guessed from its bio."""
     at: float = 0.0
@@ -169,6 +171,7 @@ class Cast:
             member.traits |= message.personality.model_dump(exclude_none=True)
         member.npc = replace(member.npc, personality=replace(guess(member.npc.bio), **member.traits))
         self._members[message.npc_id] = member
+        member.dead = False
         if message.conditions:
             fight, quest = message.conditions.combat_active, message.conditions.quest_active
             member.state = _with_conditions(member.state, fight, quest)
@@ -185,6 +188,8 @@ class Cast:
         for member in self._concerned(event.npc_ids):
             if event.text:
                 member.news.append(event.text)
+            if event.kind is Happening.DEATH and event.npc_ids is not None:
+                member.dead = True
             if event.npc_ids is not None and data.get("target") in (None, member.npc.npc_id):
                 member.rest(self._now())
                 traits, what = member.npc.personality, Happened(event.kind, by_player)

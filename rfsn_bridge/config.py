@@ -137,6 +137,12 @@ class Config(Section):
 
     _lines: dict[tuple[str, ...], int] = PrivateAttr(default_factory=dict)
     _folder: Path = PrivateAttr(default=Path())
+    _name: str = PrivateAttr(default="config.yaml")
+
+    @property
+    def name(self) -> str:
+        """What the file is called where its mistakes are told."""
+        return self._name
 
     @property
     def folder(self) -> Path:
@@ -186,6 +192,7 @@ def parse(text: bytes, name: str = "config.yaml", environment: Mapping[str, str]
     except ValidationError as invalid:
         raise yaml_file.explain(invalid, Config, read.lines, name, variables=variables) from None
     config._lines.update(read.lines)
+    config._name = name
     return config
 
 

@@ -272,6 +272,8 @@ class Game:
 
     def _start_turn(self, message: PlayerLine | NpcPrompt) -> None:
         member = self._cast.get(message.npc_id)
+        if member.dead:
+            raise ProtocolError("unavailable", f"{member.npc.name} is dead", "send npc_update if it lives again")
         if member.in_scene:
             hint = "wait until the scene ends"
             raise ProtocolError("unavailable", f"{member.npc.name} is in a scene of the game's own", hint)

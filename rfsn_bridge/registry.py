@@ -36,6 +36,10 @@ KINDS = {
 }
 
 
+_CALLED = {"rules": "pack of world rules", "safety": "safety rule"}
+"""What a person calls a kind, where that is not its own name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """Where a plugin came from. `path` is its file; `sha256` that of the bytes that were loaded."""
@@ -84,7 +88,7 @@ class Registry:
         near = difflib.get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(names) or 'none are loaded'}"
         failed = "".join(f"; plugin {problem.plugin} failed: {problem.message}" for problem in self.problems)
-        raise PluginError(f"there is no {kind} named {name!r}", hint + failed)
+        raise PluginError(f"there is no {_CALLED.get(kind, kind)} named {name!r}", hint + failed)
 
 
 def discover(user_folder: Path | None = None, disabled: Iterable[str] = ()) -> Registry:

@@ -123,7 +123,8 @@ def _file(config: Config, name: str, key: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         line = config.line_of("mind", key)
-        message = f"mind.{key}: {path} cannot be read: {error.strerror}"
+        where = f"{config.name}, line {line}: " if line else ""
+        message = f"{where}mind.{key}: {path} cannot be read: {error.strerror}"
         raise ConfigError(message, "correct the path", key=f"mind.{key}", line=line) from None
 
 
@@ -167,7 +168,7 @@ def _chosen(registry: Registry, kind: str, name: str, at: tuple[str, ...], confi
         return registry.get(kind, name)
     except PluginError as error:
         line = config.line_of(*at)
-        where = f"config.yaml, line {line}: " if line else ""
+        where = f"{config.name}, line {line}: " if line else ""
         raise ConfigError(
             f"{where}{'.'.join(at)}: {error.message}", error.hint, key=".".join(at), line=line
         ) from None
@@ -177,7 +178,7 @@ def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], co
     try:
         return part.options.model_validate(raw, context={"folder": config.folder})
     except ValidationError as invalid:
-        raise yaml_file.explain(invalid, part.options, config.lines, "config.yaml", at) from None
+        raise yaml_file.explain(invalid, part.options, config.lines, config.name, at) from None
 
 
 def _voice(config: Config, registry: Registry, services: Services) -> VoiceProcess:

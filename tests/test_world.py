@@ -74,6 +74,7 @@ async def test_the_dead_and_those_in_a_scene_fall_silent(message: dict[str, obje
         await client.say("lydia")
         await client.send(**message)
         assert (await client.until("turn_finished"))["status"] == "interrupted"
+        assert (await client.ask(type="player_line", npc_id="lydia", text="Hail."))["code"] == "unavailable"
 
 
 async def test_nobody_is_talked_to_in_a_scene(tmp_path: Path) -> None:

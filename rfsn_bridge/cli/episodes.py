@@ -27,6 +27,9 @@ _WIDTH = 110
 _SHOWN = 20
 
 
+_A = {"action": "an action", "style": "a style"}
+
+
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `analyze`, `replay`, `evaluate` and `prior`."""
     _add_analyze(subparsers)
@@ -243,7 +246,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"file": args.file, **found.as_json()}, indent=2))
         return 0
-    title = f"{args.file}: {args.policy}, by {found.turns} choices of a {args.choice} that were rewarded"
+    title = f"{args.file}: {args.policy}, by {found.turns} choices of {_A[args.choice]} that were rewarded"
     table = _table(title, "reward per turn", "value", "95 % interval", "worth so many turns")
     table.add_row("as recorded", _number(found.logged), "", str(found.turns))
     for name, each in (("IPS", found.ips), ("SNIPS", found.snips), ("doubly robust", found.doubly_robust)):
@@ -286,7 +289,7 @@ def _fit(args: argparse.Namespace) -> int:
     fitted, counts = population(_episodes(file) for file in args.files)
     with written(Path(args.out).expanduser()) as out:
         out.write(fitted)
-    told = " and ".join(f"{count} choices of a {kind}" for kind, count in counts.items())
+    told = " and ".join(f"{count} choices of {_A[kind]}" for kind, count in counts.items())
     print(f"{args.out}: {len(fitted)} bytes, from {told}; name it as `mind: {{prior: {args.out}}}` in config.yaml")
     return 0
 

@@ -77,7 +77,7 @@ def listed(store: Path) -> list[Backup]:
 
 
 def prune(store: Path, keep: int) -> list[str]:
-    """Delete the oldest automatic backups beyond `keep`, and of those made before a change as well; their names."""
+    """Delete the oldest backups beyond `keep`, of the automatic and of those made before a change; their names."""
     names = []
     for reasons in ({"automatic"}, {"reset", "restore", "migration", "import"}):
         for backup in [each for each in listed(store) if each.reason in reasons][keep:]:

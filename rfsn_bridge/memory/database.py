@@ -2,7 +2,7 @@
 
 Writes queue up in a thread of their own. While one commit waits for the disk, those that arrive meanwhile gather,
 and the next commit makes them all durable together (group commit). A change is done in full or not at all: each
-runs inside a savepoint, so that one that fails takes no other with it; nobody is told of success before the commit.
+runs inside a savepoint, so that one that fails takes no other with it. Success is told after the commit.
 """
 
 import asyncio

@@ -36,7 +36,7 @@ from rfsn_bridge.mind.world_model import Heard, WorldModel
 
 _TOP = 4
 """How many of the best actions the learner chooses among."""
-_WITHIN = 0.5
+_WITHIN = 0.3
 """An action whose score is further below the best is no choice, only a mistake."""
 _COMPARED = tuple(each.name for each in fields(NpcState) if each.name != "cooldowns")
 _compared = attrgetter(*_COMPARED)
@@ -212,5 +212,13 @@ def _reasons(
     yield f"{chosen.action.value} scored {chosen.total:+.2f}: {why}"
     best = weighed.ranked[0]
     if chosen is not best:
-        how = f"chosen with a probability of {choice.probability:.0%}"
-        yield f"{best.action.value} scored more ({best.total:+.2f}), but {chosen.action.value} was {how}"
+        yield f"{best.action.value} scored more ({best.total:+.2f}), but {_why_not(best, chosen, choice)}"
+
+
+def _why_not(best: Score, chosen: Score, choice: Choice) -> str:
+    """Why another action was chosen than the one that scored best."""
+    one, other = (choice.worth.get(score.action.value, score.total) for score in (chosen, best))
+    if one > other:
+        learned = f"{one - chosen.total:+.2f} against {other - best.total:+.2f}"
+        return f"{chosen.action.value} has done better with this player ({learned})"
+    return f"{chosen.action.value} was tried (chance {choice.probability:.1%})"

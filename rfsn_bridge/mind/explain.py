@@ -20,6 +20,9 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "recent_sentiment": (-1, 1),
 }
 _SHOWN_TERMS = 5
+_NOTHING = "nothing"
+_NOT_BY_RULES_ALONE = ("mood_strength", "recent_sentiment")
+"""What also changes because the old fades: shown with the state and not among what rules did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,12 @@ def in_words(decision: Decision, name: str, player_text: str = "", flips: Iterab
         lines.append(f"After it: {_state(decision.state)}")
         if trace.rules:
             lines.append(f"          by {', '.join(trace.rules)}: {_changes(trace.changes)}")
-    lines += ["", "What it considered (score = the sum of the terms; odds of being chosen):"]
+    lines += ["", "What it considered: the score, what it has learned of that, the odds = the terms of the score"]
+    worth = trace.action_choice.worth if trace else {}
     for candidate in decision.candidates:
-        lines += _candidate(candidate, chosen=candidate.action is decision.action)
+        learned = worth.get(candidate.action.value)
+        chosen = candidate.action is decision.action
+        lines += _candidate(candidate, None if learned is None else learned - candidate.score, chosen=chosen)
     if trace:
         lines += ["", *_choice(decision, trace)]
     found = [str(flip) for flip in flips]
@@ -150,7 +156,7 @@ def in_words(decision: Decision, name: str, player_text: str = "", flips: Iterab
     return "\n".join(lines)
 
 
-def _candidate(candidate: Candidate, *, chosen: bool) -> Iterable[str]:
+def _candidate(candidate: Candidate, learned: float | None, *, chosen: bool) -> Iterable[str]:
     mark = ">" if chosen else " "
     if candidate.vetoed_by:
         yield f"{mark} {candidate.action.value:<11} vetoed by {candidate.vetoed_by}: {candidate.veto_reason}"
@@ -160,9 +166,10 @@ def _candidate(candidate: Candidate, *, chosen: bool) -> Iterable[str]:
     rest = sum(value for _, value in terms[_SHOWN_TERMS:])
     rest_shown = f" others {rest:+.2f}" if len(terms) > _SHOWN_TERMS else ""
     odds = f"{candidate.probability:6.1%}" if candidate.probability else "     -"
-    yield f"{mark} {candidate.action.value:<11}{candidate.score:+.2f} {odds}  = {shown}{rest_shown}"
-    if candidate.changes:
-        yield f"                          leads to {_changes(candidate.changes)} ({', '.join(candidate.rules)})"
+    known = "     " if learned is None else f"{learned:+.2f}"
+    yield f"{mark} {candidate.action.value:<11}{candidate.score:+.2f} {known} {odds}  = {shown}{rest_shown}"
+    if (changes := _changes(candidate.changes)) != _NOTHING:
+        yield f"                          leads to {changes} ({', '.join(candidate.rules)})"
 
 
 def _choice(decision: Decision, trace: Trace) -> Iterable[str]:
@@ -186,6 +193,7 @@ def _state(state: NpcState) -> str:
     mood = state.mood.value + (f" ({state.mood_strength:.0%})" if state.mood is not Mood.NEUTRAL else "")
     flags = [name for name, on in (("in combat", state.combat_active), ("on a quest", state.quest_active)) if on]
     numbers = f"affinity {state.affinity:+.2f}, trust {state.trust:.2f}, fear {state.fear:.2f}"
+    numbers += f", sentiment {state.recent_sentiment:+.2f}"
     return ", ".join([state.relationship.value, mood, numbers, *flags])
 
 
@@ -193,6 +201,6 @@ def _changes(changes: Mapping[str, float | str | bool]) -> str:
     shown = [
         f"{name} {value:+.2f}" if type(value) is float else f"{name} {str(value).lower()}"
         for name, value in changes.items()
-        if name != "mood_strength"
+        if name not in _NOT_BY_RULES_ALONE and not (type(value) is float and abs(value) < 0.005)
     ]
-    return ", ".join(shown) or "nothing"
+    return ", ".join(shown) or _NOTHING

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _WORDLESS = {Signal.IGNORE: 0.8, Signal.AGREE: 0.1, Signal.QUESTION: 0.1}
 _WORDLESS_QUESTION = {Signal.QUESTION: 0.9, Signal.IGNORE: 0.1}
 
+_NOT_UNDERSTOOD = {Signal.IGNORE: 0.5, Signal.QUESTION: 0.3, Signal.AGREE: 0.2}
+"""What a line is taken for of which no word is known: another language, a slip of the keyboard."""
+_ENOUGH_KNOWN = 0.5
+"""The part of its words that must be known for a line to be taken at its word."""
+
 _RULES_SHARE = 0.5
 """Of the probability, for a rule that is to be trusted."""
 
@@ -52,6 +57,13 @@ class LexicalModel:
         self._bias = arrays["bias"].astype(np.float32)
         self.temperature = float(arrays["temperature"])
         self.labels = tuple(Signal(label) for label in bytes(arrays["labels"]).decode().split())
+
+    def known(self, words: list[str]) -> float:
+        """The part of a line's words that the model has met."""
+        said = [word for word in words if word[0].isalnum()]
+        return (
+            sum(word in self._place or bool(self._classes.of(word)) for word in said) / len(said) if said else 1.0
+        )
 
     def logits(self, text: str, words: list[str] | None = None) -> Array:
         """For a tidy line, one number for each of `labels`; `words` are its tokens, where known already."""
@@ -78,6 +90,14 @@ def distribution(logits: Array, labels: tuple[Signal, ...], temperature: float) 
     return {label: p / whole for p, label in kept}
 
 
+def _mixed(heard: Mapping[Signal, float], instead: Mapping[Signal, float], share: float) -> dict[Signal, float]:
+    """`share` of one distribution, and of the other the rest."""
+    mixed = {signal: p * share for signal, p in heard.items() if share}
+    for signal, p in instead.items():
+        mixed[signal] = mixed.get(signal, 0.0) + p * (1 - share)
+    return mixed
+
+
 class LexicalClassifier:
     """The built-in classifier `lexical`."""
 
@@ -90,6 +110,8 @@ class LexicalClassifier:
             return _WORDLESS_QUESTION if "?" in text else _WORDLESS
         model, words = self._model, tokens(text)
         heard = distribution(model.logits(text, words), model.labels, model.temperature)
+        if (known := model.known(words) / _ENOUGH_KNOWN) < 1:
+            heard = _mixed(heard, _NOT_UNDERSTOOD, known)
         if (signal := trusted_signal(words)) is not None:
             heard = {label: (1 - _RULES_SHARE) * p for label, p in heard.items()}
             heard[signal] = heard.get(signal, 0.0) + _RULES_SHARE

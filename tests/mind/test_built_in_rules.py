@@ -84,8 +84,9 @@ def test_a_rude_one_makes_an_enemy_who_can_be_reconciled(seed: int) -> None:
 @SEEDS
 def test_a_cruel_one_is_fled_from(seed: int) -> None:
     state, done = evening([Signal.THREATEN, Signal.ATTACK, Signal.BETRAY], seed=seed)
-    assert state.relationship is Relationship.ENEMY and state.combat_active and state.fear > 0.5
-    assert set(done[-20:]) <= {Action.FLEE, Action.ATTACK, Action.DEFEND, Action.THREATEN}
+    assert state.relationship is Relationship.ENEMY and state.fear > 0.5
+    assert not state.combat_active  # that is the game's to say
+    assert set(done[-20:]) <= {Action.FLEE, Action.ATTACK, Action.DEFEND, Action.THREATEN, Action.INSULT}
 
 
 @pytest.mark.parametrize("signal", [Signal.GREET, Signal.FAREWELL, Signal.COMPLIMENT, Signal.INSULT])

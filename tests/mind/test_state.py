@@ -357,7 +357,7 @@ def test_the_latest_sentiment_counts_most() -> None:
         (Happening.COMBAT_ENDED, False, True),
         (Happening.DEATH, False, True),
         (Happening.QUEST_ENDED, False, False),
-        (Signal.ATTACK, True, True),
+        (Signal.ATTACK, False, True),
     ],
 )
 def test_fights_and_quests_begin_and_end_by_events(event: Event, combat: bool, quest: bool) -> None:

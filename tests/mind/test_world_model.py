@@ -130,7 +130,7 @@ def test_how_usual_an_action_is_is_expected_over_the_signals() -> None:
 
 
 def test_a_proposal_is_asked_of_the_state_after_the_line() -> None:
-    world = proposing("proposals: [{id: a, if: {combat: true}, propose: {attack: 1}}]")
+    world = proposing("proposals: [{id: a, if: {affinity: {below: 0.1}}, propose: {attack: 1}}]")
     assert Action.ATTACK in usual(world, {Signal.ATTACK: 1})
     assert Action.ATTACK not in usual(world, {Signal.GREET: 1})
 

@@ -53,6 +53,7 @@ def make(store: Path, reason: str) -> Backup:
             sync_file(part)
             _sums(path).write_text(_sum(part))
             sync_file(_sums(path))
+            sync_folder(folder)  # no backup without its checksum
             part.replace(path)
             sync_folder(folder)
         finally:

@@ -16,6 +16,7 @@ from rfsn_bridge.config import Config
 from rfsn_bridge.domain import NoticeLevel, Timeouts
 from rfsn_bridge.errors import BridgeError, ProtocolError, VoiceUnavailable
 from rfsn_bridge.game import Connection, Game
+from rfsn_bridge.housekeeping import keep_backups
 from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.models import catalogue
@@ -44,6 +45,7 @@ class Bridge:
         self._loading: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._warm: set[str] = set()
+        self._backups: asyncio.Task[None] | None = None
         self.http_port: int | None = None
         """Where the HTTP listener is, once it listens."""
         # A proxy of the player's environment is for the internet, not for the servers on this machine.
@@ -105,6 +107,9 @@ class Bridge:
         ):
             game.send(notice)
         self._warm_up(speech=game.audio != "none")
+        if self._backups is None:
+            keeping = keep_backups(self.store, lambda: self.snapshot.config.memory, self._warn_of_backup)
+            self._backups = asyncio.create_task(keeping)
         return game
 
     def rejoin(self, game: Game, connection: Connection) -> None:
@@ -209,6 +214,9 @@ class Bridge:
         for game in self._games.values():
             game.send(Notice(level=level, code=code, message=message, hint=hint or None, progress=progress))
 
+    def _warn_of_backup(self, error: BridgeError) -> None:
+        self.notice("warning", "backup", error.message, error.hint)
+
     # --- Models
 
     def _warm_up(self, *, speech: bool) -> None:
@@ -255,6 +263,8 @@ class Bridge:
             timer.cancel()
         await asyncio.gather(*(game.end() for game in self._games.values()), *self._endings)
         self._games.clear()
+        if self._backups:
+            self._loading.add(self._backups)
         for task in self._loading:
             task.cancel()
         await asyncio.gather(*self._loading, return_exceptions=True)

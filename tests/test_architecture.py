@@ -51,6 +51,7 @@ ROOMS = (
     "repertoire",
     "deeds",
     "game",
+    "housekeeping",
     "bridge",
     "server",
     "long_poll",

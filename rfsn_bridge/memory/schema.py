@@ -107,14 +107,6 @@ CREATE VIEW dated AS
     UNION ALL SELECT branch, moment, game_date FROM saves WHERE game_date IS NOT NULL;
 CREATE INDEX turns_dated ON turns (branch, game_date) WHERE game_date IS NOT NULL;
 CREATE INDEX events_dated ON events (branch, game_date) WHERE game_date IS NOT NULL;
-CREATE TABLE summaries (
-    moment INTEGER PRIMARY KEY,               -- the last turn that it stands for
-    branch INTEGER NOT NULL REFERENCES branches,
-    npc INTEGER NOT NULL REFERENCES npcs,
-    turns TEXT NOT NULL,                      -- JSON: the turn_ids it stands for
-    text TEXT NOT NULL
-) STRICT;
-CREATE INDEX summaries_of ON summaries (npc, branch, moment);
 CREATE VIRTUAL TABLE words USING fts5 (       -- rowid = moment of a turn; `who` = "n12 n15": who remembers it
     who, text, content = '', tokenize = "unicode61 remove_diacritics 2"
 );

@@ -211,6 +211,10 @@ class Store(Archive):
         async with self._backing_up:  # one at a time: each has a name of its own
             return await asyncio.to_thread(backups.make, self.path, reason)
 
+    async def prune(self, keep: int) -> list[str]:
+        """Delete the oldest backups beyond `keep` of a kind; their names. Those made by hand stay."""
+        return await asyncio.to_thread(backups.prune, self.path, keep)
+
     async def restore(self, name: str) -> Backup:
         """Put a backup in the place of everything, in one step, after a backup of what is there; that backup."""
         chosen = await asyncio.to_thread(backups.find, self.path, name)

@@ -25,6 +25,6 @@ def test_the_last_turn_is_explained(tmp_path: Path) -> None:
 
 def test_where_nothing_was_said_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--data", str(tmp_path)]) == 1
-    assert "no turn is recorded" in capsys.readouterr().err
+    assert "no memory" in capsys.readouterr().err
     assert main(["explain", "nonsense", "--data", str(tmp_path)]) == 1
-    assert "there is no turn 'nonsense'" in capsys.readouterr().err
+    assert "no memory" in capsys.readouterr().err

@@ -101,9 +101,9 @@ async def test_the_whole_adapter_talks_gives_and_is_remembered(file: str, tmp_pa
         said = await run(ROOT / "game_adapters" / file, daemon, "Can you spare a torch?\n")
         assert re.findall(r"Lydia: .*", said)[-2:] == ["Lydia: Take mine.", "Lydia: I have two."]
         assert "give_item" in said and "(request -> help)" in said
-    (stored,) = (json.loads(file.read_text("utf-8")) for file in tmp_path.rglob("*.jsonl"))
-    assert stored["heard_text"] == "Take mine. I have two."
-    assert [(deed["name"], deed["status"]) for deed in stored["deeds"]] == [("give_item", "applied")]
+        stored = await daemon.bridge.store.latest()
+    assert stored and stored.heard_text == "Take mine. I have two."
+    assert [(deed.name, deed.status) for deed in stored.deeds] == [("give_item", "applied")]
 
 
 @pytest.mark.parametrize("file", ["javascript/adapter.mjs", "python/text_adapter.py"])

@@ -333,6 +333,8 @@ class Game:
             self._insight.ended(turn)
             if left:
                 await self._insight.part(member, self.playthrough)
+        # Only now: a turn that is recorded must not keep the next one waiting for the disk.
+        await self._insight.keep(member, self.playthrough)
 
     async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:
@@ -405,7 +407,6 @@ class Game:
                 state=StateView.of(record.state),
             )
         )
-        await self._insight.keep(member, self.playthrough)
 
     async def _explain(self, message: Explain) -> None:
         self._done(message, await self._insight.explain(message.turn_id))

@@ -351,6 +351,8 @@ class Game:
             self._insight.ended(turn)
             if left:
                 await self._insight.part(member, self.playthrough)
+        # Only now: a turn that is recorded must not keep the next one waiting for the disk.
+        await self._insight.keep(member, self.playthrough)
 
     async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:

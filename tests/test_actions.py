@@ -32,7 +32,7 @@ async def meet(client: RawClient, *actions: dict[str, Any], npc_id: str = "lydia
 
 async def test_a_deed_is_remembered_by_what_the_game_says_of_it(tmp_path: Path) -> None:
     llm = ScriptedLLM(["As you wish."], choice(name="follow"), ["I am tired."], choice(name="none"))
-    async with daemon_and_client(llm, tmp_path) as (_, client):
+    async with daemon_and_client(llm, tmp_path) as (daemon, client):
         await meet(client, FOLLOW)
         await client.say("lydia", "Please help me.")
         request = await client.until("action_request")
@@ -41,9 +41,10 @@ async def test_a_deed_is_remembered_by_what_the_game_says_of_it(tmp_path: Path) 
         await client.until("turn_recorded")
         await client.say("lydia", "What now?")
         await client.until("turn_recorded")
+        turns = await daemon.bridge.store.turns("default", "lydia", 2)
     told = llm.requests[2].messages[-1].content
     assert "You could not: follow; she is wounded." in told
-    assert '"rejected"' in next(tmp_path.rglob("*.jsonl")).read_text(encoding="utf-8")
+    assert [deed.status for deed in turns[-1].deeds] == ["rejected"]
 
 
 async def test_an_answer_that_is_not_on_offer_is_asked_for_once_more(tmp_path: Path) -> None:

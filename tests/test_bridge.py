@@ -1,10 +1,11 @@
 """The daemon's own life: how it stops, and what it tells."""
 
-import json
 from pathlib import Path
 
 from raw_client import raw_client
+from stored import latest
 
+from rfsn_bridge.domain import TurnStatus
 from rfsn_bridge.errors import ModelMissing
 from rfsn_bridge.speech.voice import EngineSpec
 from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
@@ -20,8 +21,8 @@ async def test_a_session_that_expires_while_the_daemon_stops_is_recorded_all_the
         (game,) = daemon.bridge.games
         daemon.bridge._expire(game.session.session_id)
         await daemon.bridge.aclose()
-    (record,) = (tmp_path / "memory").rglob("*.jsonl")
-    assert json.loads(record.read_text())["status"] == "interrupted"
+    record = await latest(tmp_path)
+    assert record and record.status is TurnStatus.INTERRUPTED
 
 
 def missing() -> EngineSpec:

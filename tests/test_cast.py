@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from stored import fill_the_disk
 
 from rfsn_bridge.client import connect
 from rfsn_bridge.errors import BridgeError
@@ -26,8 +27,10 @@ async def test_a_line_stands_in_its_own_prompt_once_and_earlier_turns_before_it(
     assert second.index("Good day to you.") < second.index("Well met.") < second.index("Where is the smith?")
 
 
-async def test_a_turn_that_cannot_be_stored_is_told_of_and_awaited_by_nobody_in_vain(tmp_path: Path) -> None:
-    (tmp_path / "memory").write_text("a file where a folder should be")
+async def test_a_turn_that_cannot_be_stored_is_told_of_and_awaited_by_nobody_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_the_disk(monkeypatch)
     llm = ScriptedLLM(["Aye."])
     async with running_daemon(llm, tmp_path) as daemon, connect(daemon.url, name="test", audio="none") as client:
         await client.request(NpcUpdate(npc_id="a", name="Balgruuf"))

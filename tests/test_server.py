@@ -13,8 +13,10 @@ import httpx
 import pytest
 import websockets
 from raw_client import PATIENCE_S, RawClient, daemon_and_client, raw_client
+from stored import latest
 
 from rfsn_bridge import __version__, server
+from rfsn_bridge.domain import TurnStatus
 from rfsn_bridge.errors import PortTaken
 from rfsn_bridge.loopback import is_local
 from rfsn_bridge.protocol.frames import AudioFrame
@@ -411,14 +413,14 @@ async def test_who_comes_back_too_late_finds_the_turn_cancelled_and_recorded(tmp
             await client.until("sentence")
             resume = await lost(client, daemon)
         await asyncio.wait_for(llm.closed.wait(), PATIENCE_S)
-        await until(lambda: list(tmp_path.rglob("*.jsonl")))
+        async with asyncio.timeout(PATIENCE_S):
+            while (turn := await latest(tmp_path)) is None:  # noqa: ASYNC110  # a file has no event
+                await asyncio.sleep(0.02)
         async with raw_client(daemon.url, resume=resume) as back:
             identified = back.messages("identified")[0]
             assert identified["resumed"] is False and identified["session_id"] != resume["session_id"]
             assert (await back.ask(type="player_line", npc_id="a", text="Hm?"))["code"] == "unknown_npc"
-    (file,) = tmp_path.rglob("*.jsonl")
-    turn = json.loads(file.read_text(encoding="utf-8"))
-    assert (turn["heard_text"], turn["status"]) == ("Whiterun stands.", "interrupted")
+    assert (turn.heard_text, turn.status) == ("Whiterun stands.", TurnStatus.INTERRUPTED)
 
 
 async def test_a_resume_of_an_unknown_session_begins_a_new_one(tmp_path: Path) -> None:

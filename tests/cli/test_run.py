@@ -1,7 +1,6 @@
 """`rfsn-bridge run`, from its one line to the last of its children."""
 
 import contextlib
-import json
 import re
 import signal
 import socket
@@ -26,8 +25,10 @@ from daemon_process import (
 )
 from raw_client import raw_client
 from real_models import real_config
+from stored import latest
 
 from rfsn_bridge import __version__
+from rfsn_bridge.domain import TurnStatus
 
 
 def test_one_line_says_where_it_listens_and_the_version_is_the_same_everywhere(tmp_path: Path) -> None:
@@ -71,8 +72,8 @@ async def test_nothing_is_left_running_however_it_ends(how: signal.Signals, tmp_
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
     if how is not signal.SIGKILL:
         assert ending == ["turn_finished", "turn_recorded"]
-        (record,) = (tmp_path / "data" / "memory").rglob("*.jsonl")
-        assert json.loads(record.read_text())["status"] == "interrupted"
+        record = await latest(tmp_path / "data")
+        assert record and record.status is TurnStatus.INTERRUPTED
 
 
 @pytest.mark.models

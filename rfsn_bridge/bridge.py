@@ -60,7 +60,11 @@ class Bridge:
             notice=self.notice,
             memory=self.store,
         )
-        self.snapshot: Snapshot = build(config, registry, services)
+        try:
+            self.snapshot: Snapshot = build(config, registry, services)
+        except BaseException:
+            self.store.close()
+            raise
         self._plugin_problems = registry.problems
 
     @property

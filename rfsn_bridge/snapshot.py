@@ -72,9 +72,11 @@ def _recall(config: Config, registry: Registry, services: Services) -> Recall | 
     memory = config.memory
     if memory.recall == NO_RECALL or not memory.recalled:
         return None
-    recall: Recall = _part(
-        registry, "recall", memory.recall, ("memory", "recall"), ("memory", "options"), {}, config, services
-    )
+    at = ("memory", "recall")
+    if services.memory is None:  # no daemon runs: that there is such a part is all that can be said
+        _chosen(registry, "recall", memory.recall, at, config)
+        return None
+    recall: Recall = _part(registry, "recall", memory.recall, at, ("memory", "options"), {}, config, services)
     return recall
 
 

@@ -5,9 +5,9 @@ import asyncio
 from pathlib import Path
 
 from rfsn_bridge import paths, registry
-from rfsn_bridge.bridge import Bridge
 from rfsn_bridge.cli import settings
 from rfsn_bridge.config import Config
+from rfsn_bridge.episodes import parts
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,16 +22,18 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def main(args: argparse.Namespace) -> int:
-    config, folder = settings.load(args)
-    problems = asyncio.run(_build(config, folder, paths.data_folder(args.data)))
+    config, _ = settings.load(args)
+    problems = asyncio.run(_build(config, paths.data_folder(args.data)))
     for problem in problems:
         print(f"not used: plugin {problem.plugin}: {problem.message}")
     print(f"{settings.config_path(args)} is right: llm {config.llm.backend}, tts {config.tts.engine}")
     return 0
 
 
-async def _build(config: Config, folder: Path, data: Path) -> list[registry.Problem]:
-    """Build every part the config names, as `run` would, and let go of them again. Nothing is loaded."""
-    plugins = registry.discover(folder / config.plugins.folder, config.plugins.disabled)
-    await Bridge(config, plugins, data).aclose()
+async def _build(config: Config, data: Path) -> list[registry.Problem]:
+    """Build every part the config names and let go of them again; a daemon may be running beside that."""
+    snapshot, plugins = parts.whole(config, data)
+    await snapshot.llm.aclose()
+    if snapshot.voice:
+        await snapshot.voice.aclose()
     return plugins.problems

@@ -10,7 +10,7 @@ from rfsn_bridge.domain import NoticeLevel, Timeouts
 from rfsn_bridge.interfaces import LLMBackend, Services
 from rfsn_bridge.mind.decide import Mind
 from rfsn_bridge.models import catalogue
-from rfsn_bridge.snapshot import build, build_mind
+from rfsn_bridge.snapshot import Snapshot, build, build_mind
 
 
 def mind(config: Config, data: Path) -> Mind:
@@ -20,8 +20,14 @@ def mind(config: Config, data: Path) -> Mind:
 
 def mind_and_llm(config: Config, data: Path) -> tuple[Mind, LLMBackend]:
     """The same with its language model, which is the caller's to close."""
-    snapshot = build(config, _plugins(config), _services(config, data))
+    snapshot, _ = whole(config, data)
     return snapshot.mind, snapshot.llm
+
+
+def whole(config: Config, data: Path) -> tuple[Snapshot, registry.Registry]:
+    """Everything that the config names, as `rfsn-bridge run` would have it but for the memory. Nothing is loaded."""
+    plugins = _plugins(config)
+    return build(config, plugins, _services(config, data)), plugins
 
 
 def _plugins(config: Config) -> registry.Registry:

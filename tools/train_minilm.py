@@ -1,8 +1,8 @@
 """Train the head on top of MiniLM: training/signals/train.tsv -> rfsn_bridge/mind/data/minilm.npz.
 
 Needs the extras `train` and `nlu`; a few minutes on one core. MiniLM itself stays as its package has it: what is
-trained is a linear model of its sentence embedding, and the shares in which its log-odds and the lexical model's are
-added. As in train_signals.py every choice is made by models that have seen no line of the author they judge.
+trained is a linear model of its sentence embedding, and the shares in which its log-odds and the lexical model's
+are added. As in train_signals.py every choice is made by models that have seen no line of the author they judge.
 """
 
 from __future__ import annotations

@@ -71,8 +71,10 @@ class Insight:
         """The player's verdict on a turn; False if it had one before. Raises ProtocolError (`unknown_turn`)."""
         if (past := self.find(turn_id)) is None:
             raise _unknown(turn_id)
-        aftermath = past.member.aftermath
-        return aftermath is not None and aftermath.feedback(turn_id, reward)
+        member = past.member
+        taken = member.aftermath is not None and member.aftermath.feedback(turn_id, reward)
+        member.unkept |= taken
+        return taken
 
     async def explain(self, turn_id: str) -> dict[str, Any]:
         """Why a turn came as it did, in words and in full, and what would have changed it; of any stored turn."""

@@ -72,6 +72,20 @@ async def test_feedback_is_learned_from_once(tmp_path: Path) -> None:
         assert (too_much["code"], too_much["field"]) == ("invalid_value", "reward")
 
 
+async def test_feedback_that_comes_late_is_in_the_save(tmp_path: Path) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client):
+        await client.meet("a")
+        first = await turn(client, "a", "Where is the inn?")
+        await turn(client, "a", "And the temple?")
+        assert (await client.ask(type="feedback", turn_id=first["turn_id"], reward=-1.0))["data"]["learned"]
+        learned = member(daemon, "a").learned.dump()
+        save = {"playthrough": "default", "save_id": "s1"}
+        await client.ask(type="save_created", **save)
+        await client.ask(type="save_loaded", **save)
+        again = member(daemon, "a").learned.dump()
+    assert again == learned
+
+
 async def test_what_one_npc_learns_is_its_own_and_survives_a_restart(tmp_path: Path) -> None:
     settings = Settings(config={"mind": {"learner": "linucb"}})
     async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path, settings) as (daemon, client):

@@ -24,7 +24,6 @@ from train_signals import (
     HOSTILE_SHIFT,
     TRAIN,
     Line,
-    features,
     figures,
     negative_log_likelihood,
     out_of_fold,
@@ -32,7 +31,7 @@ from train_signals import (
 )
 
 from rfsn_bridge.mind.lexical import built_in
-from rfsn_bridge.mind.wording import WordClasses
+from rfsn_bridge.mind.wording import WordClasses, features
 
 STRENGTH = 0.3
 """C of the logistic regression."""

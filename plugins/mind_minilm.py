@@ -318,7 +318,7 @@ def _serve(threads: int) -> None:
         with data_file("minilm.npz") as trained, data_file("minilm_tokenizer.json") as tokenizer:
             reader = Reader(Embedder(model, tokenizer, threads), trained)
         reader.logits("Hello there.")  # the first is slow
-    except Exception as error:
+    except Exception as error:  # whatever a library raises is told; the daemon then does without us
         answer({"error": f"cannot be loaded: {error}"[:300]})
         return
     if sys.platform == "linux":

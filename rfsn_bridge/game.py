@@ -386,7 +386,7 @@ class Game:
         try:
             return await recall.recall(RecallQuery(self.playthrough, line.npc.npc_id, line.text, limit, told))
         except (Exception, SystemExit) as error:  # a plugin's code
-            log.warning("nothing was recalled: %s", error)
+            log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
             return ()
 
     async def _until_known(self, turn: RunningTurn) -> None:

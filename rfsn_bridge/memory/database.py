@@ -200,7 +200,7 @@ def _commit(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[An
             except sqlite3.Error as error:
                 connection.execute("ROLLBACK TO change")
                 results.append(_Failed(StoreError(f"a change was refused: {error}", "please report this")))
-            except Exception as error:
+            except Exception as error:  # a mistake in one change: its caller hears of it, the others stand
                 connection.execute("ROLLBACK TO change")
                 results.append(_Failed(error))
             connection.execute("RELEASE change")

@@ -425,17 +425,22 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """One utterance to synthesize. `speed` is a factor in [0.5, 2]."""
+    """One utterance to synthesize. `speed` is a factor in [0.5, 2].
+
+    `phonemes` says, for some words of `text` as they stand there, how they sound, in IPA; an engine that cannot take
+    that reads them as they are written.
+    """
 
     text: str
     voice: str
     speed: float = 1.0
     lang: str = "en-us"
+    phonemes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class WordTiming:
-    """When a word (or phoneme) sounds, in milliseconds from the start of its utterance."""
+    """When a word (or a phoneme, in IPA) sounds, in milliseconds from the start of its utterance."""
 
     text: str
     start_ms: int
@@ -444,11 +449,15 @@ class WordTiming:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Mono PCM, signed 16-bit little-endian; `timings` where the engine knows them."""
+    """Mono PCM, signed 16-bit little-endian.
+
+    `timings` (words) and `phonemes` (IPA) where the engine knows them: those that begin in this chunk.
+    """
 
     pcm: bytes
     sample_rate: int
     timings: tuple[WordTiming, ...] = ()
+    phonemes: tuple[WordTiming, ...] = ()
 
 
 # --- What comes to mind ---------------------------------------------------------------------------

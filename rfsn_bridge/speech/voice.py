@@ -250,6 +250,7 @@ class VoiceProcess:
                         "voice": request.voice,
                         "speed": request.speed,
                         "lang": request.lang,
+                        "phonemes": dict(request.phonemes),
                     },
                 )
             )
@@ -279,7 +280,8 @@ class VoiceProcess:
                 rate = int(frame.header["sample_rate"])
                 audio_s += len(frame.body) / 2 / rate
                 timings = tuple(WordTiming(*timing) for timing in frame.header["timings"])
-                job.deliver(AudioChunk(frame.body, rate, timings))
+                phonemes = tuple(WordTiming(*timing) for timing in frame.header["phonemes"])
+                job.deliver(AudioChunk(frame.body, rate, timings, phonemes))
                 if job.buffered > self._limits.buffered and not job.over:
                     self._cancel(job)
                     job.finish(VoiceError(f"nobody took the audio: over {self._limits.buffered} bytes waited"))

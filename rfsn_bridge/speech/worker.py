@@ -33,7 +33,9 @@ CLOSE_S = 1.0
 class _Job:
     def __init__(self, header: Mapping[str, Any]) -> None:
         self.number = int(header["job"])
-        self.request = SpeechRequest(header["text"], header["voice"], header["speed"], header["lang"])
+        self.request = SpeechRequest(
+            header["text"], header["voice"], header["speed"], header["lang"], header["phonemes"]
+        )
         self.cancelled = False
         self.over = threading.Event()
 
@@ -143,8 +145,12 @@ class Worker:
     def _send_audio(self, job: _Job, chunk: AudioChunk) -> None:
         if len(chunk.pcm) % 2 or chunk.sample_rate <= 0:
             raise PluginError("the engine gave something that is not 16-bit PCM at a positive sample rate")
-        timings = [(timing.text, timing.start_ms, timing.end_ms) for timing in chunk.timings]
-        header = {"job": job.number, "sample_rate": chunk.sample_rate, "timings": timings}
+        header = {
+            "job": job.number,
+            "sample_rate": chunk.sample_rate,
+            "timings": [(timing.text, timing.start_ms, timing.end_ms) for timing in chunk.timings],
+            "phonemes": [(timing.text, timing.start_ms, timing.end_ms) for timing in chunk.phonemes],
+        }
         self._send(Kind.AUDIO, header, chunk.pcm)
 
     def _send(self, kind: Kind, header: Mapping[str, Any], body: bytes = b"") -> None:

@@ -41,7 +41,7 @@ class Process:
         return next(self.frames)
 
     def speak(self, job: int, text: str) -> None:
-        self.send(Kind.SPEAK, job=job, text=text, voice="alto", speed=1.0, lang="en-us")
+        self.send(Kind.SPEAK, job=job, text=text, voice="alto", speed=1.0, lang="en-us", phonemes={})
 
     def until_over(self, job: int) -> list[Frame]:
         """The frames up to the one that ends `job`."""

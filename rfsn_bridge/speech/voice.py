@@ -25,7 +25,8 @@ from rfsn_bridge.domain import AudioChunk, NoticeLevel, SpeechRequest, WordTimin
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
-from rfsn_bridge.speech.engine_process import EngineProcess, EngineSpec
+from rfsn_bridge.speech.child_process import ChildProcess
+from rfsn_bridge.speech.engine_process import EngineSpec, start_engine
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
 
@@ -82,7 +83,7 @@ class VoiceProcess:
         self._numbers = 0
         self._current: Job | None = None
         self._deadline: asyncio.Timeout | None = None
-        self._process: EngineProcess | None = None
+        self._process: ChildProcess | None = None
         self._ready = False
         self._wanted = False
         """Whether a process should run although no utterance waits."""
@@ -205,7 +206,7 @@ class VoiceProcess:
                 self._wanted = False
                 await self._drop(STOP_S)
 
-    async def _open(self) -> EngineProcess:
+    async def _open(self) -> ChildProcess:
         """The process, ready to speak. Raise VoiceUnavailable if there is no hope, VoiceError if it died."""
         if self._process is not None and self._ready:
             return self._process
@@ -215,12 +216,12 @@ class VoiceProcess:
         async with loading(self._tell, "voice", "the voice"):
             return await self._start()
 
-    async def _start(self) -> EngineProcess:
+    async def _start(self) -> ChildProcess:
         try:
             spec = await asyncio.to_thread(self._find_spec)
         except BridgeError as error:
             raise VoiceUnavailable(error.message, error.hint) from error
-        process = self._process = await EngineProcess.start(spec)
+        process = self._process = await start_engine(spec)
         try:
             async with asyncio.timeout(self._limits.open_s):
                 answer = await process.receive()
@@ -235,7 +236,7 @@ class VoiceProcess:
         self._opened.set()
         return process
 
-    async def _speak(self, process: EngineProcess, job: Job) -> None:
+    async def _speak(self, process: ChildProcess, job: Job) -> None:
         text = job.request.text
         allowed_s = self._limits.answer_s + self._limits.answer_s_per_character * len(text)
         self._current = job
@@ -269,7 +270,7 @@ class VoiceProcess:
             self._current = self._deadline = None
         self._strikes = 0
 
-    async def _listen(self, process: EngineProcess, job: Job) -> None:
+    async def _listen(self, process: ChildProcess, job: Job) -> None:
         """Deliver the job's audio until the engine is done with it."""
         audio_s = 0.0
         while True:
@@ -372,7 +373,7 @@ class VoiceProcess:
         self.real_time_factor = factor if known is None else known + RTF_WEIGHT * (factor - known)
 
 
-async def _death(process: EngineProcess) -> VoiceError:
+async def _death(process: ChildProcess) -> VoiceError:
     """How a process that is gone came to its end."""
     try:
         while True:

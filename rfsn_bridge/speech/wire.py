@@ -1,4 +1,4 @@
-"""What the daemon and the voice process say to each other, as frames over a pair of pipes.
+"""What the daemon says to the voice process and to the player, and they to it, as frames over a pair of pipes.
 
     u32 length of the rest | u8 kind | u32 length of the header | header (JSON, ASCII) | body (raw PCM)
 
@@ -9,7 +9,16 @@ All integers are little-endian. The daemon opens the engine once, then has one j
                                                       FINISHED {job, busy_s} | FAILED {job, message, hint}
     CANCEL {job}                                  ->  the job ends soon, FINISHED or FAILED
 
-The end of the daemon's stream ends the voice process; the end of the process's stream is its death.
+The player sounds what was spoken; an utterance is `turn` and `seq`, and its times are in milliseconds of itself:
+
+    OPEN {device, volume, mute, duck, attenuation}, WAKE {}, PAUSE {paused}
+    LEVELS {volume?, mute?, duck?, attenuation?, focus?}, PLACES {listener?, npcs}
+    BEGIN {turn, seq, npc, sample_rate, pause_ms}, AUDIO {turn, seq, words}, END {turn, seq}
+    STOP {turn, seq?, within_ms}
+    -> DEVICE {state, name, latency_ms, message, hint}, STARTED {turn, seq}, UNDERRUN {turn, seq, missing_ms},
+       HEARD {turn, seq, heard_ms} now and then, ENDED {turn, seq, heard_ms} or ABORTED {turn, seq, heard_ms}
+
+The end of the daemon's stream ends the process; the end of the process's stream is its death.
 """
 
 import json
@@ -32,10 +41,23 @@ class Kind(IntEnum):
     OPEN = 1
     SPEAK = 2
     CANCEL = 3
+    WAKE = 4
+    LEVELS = 5
+    PLACES = 6
+    PAUSE = 7
+    BEGIN = 8
+    END = 9
+    STOP = 10
     OPENED = 16
     AUDIO = 17
     FINISHED = 18
     FAILED = 19
+    DEVICE = 20
+    STARTED = 21
+    HEARD = 22
+    UNDERRUN = 23
+    ENDED = 24
+    ABORTED = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +88,7 @@ class Decoder:
         while len(self._buffer) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer)
             if not _START.size <= length <= MAX_FRAME:
-                raise VoiceError(f"the voice's stream holds a frame of {length} bytes, which cannot be")
+                raise VoiceError(f"the stream holds a frame of {length} bytes, which cannot be")
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return
@@ -86,7 +108,7 @@ def _decode(payload: bytes) -> Frame:
             raise ValueError("the header is not an object")
         return Frame(Kind(kind), header, payload[body_at:])
     except (ValueError, RecursionError) as error:
-        raise VoiceError(f"the voice's stream makes no sense: {error}") from error
+        raise VoiceError(f"the stream makes no sense: {error}") from error
 
 
 def read(descriptor: int) -> Iterator[Frame]:

@@ -5,12 +5,9 @@ the engine lives in a thread of its own. A crash, a hang or a leak costs this pr
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import importlib
-import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -24,6 +21,7 @@ from rfsn_bridge.domain import AudioChunk, SpeechRequest
 from rfsn_bridge.errors import BridgeError, PluginError
 from rfsn_bridge.interfaces import TTSEngine
 from rfsn_bridge.speech import wire
+from rfsn_bridge.speech.child import be_modest, go_with_the_daemon, leave, own_pipes
 from rfsn_bridge.speech.wire import Frame, Kind
 
 CANCEL_AGAIN_S = 0.05
@@ -77,7 +75,7 @@ class Worker:
         except BaseException as error:  # A plugin's import may even raise SystemExit.
             traceback.print_exc()
             self._send(Kind.FAILED, _explained(error, f"the engine {opening['engine']}"))
-            _leave(1)
+            leave(1)
         self._send(Kind.OPENED, {"voices": voices})
         while job := self._waiting.get():
             self._speak(job)
@@ -159,7 +157,7 @@ class Worker:
             with self._sending:
                 wire.write(self._output, frame)
         except OSError:
-            _leave(0)  # The daemon is gone.
+            leave(0)  # The daemon is gone.
 
 
 def load_engine(source: str, path: str, sha256: str, engine: str) -> TTSEngine:
@@ -191,56 +189,17 @@ def _explained(error: BaseException, opening: str = "") -> dict[str, Any]:
     return {"message": f"the engine raised {type(error).__name__}{place}", "hint": ""}
 
 
-def _leave(code: int) -> None:
-    """End now: native threads, and plugins' own, are not waited for."""
-    with contextlib.suppress(Exception):
-        sys.stderr.flush()
-    os._exit(code)
-
-
-def _own_pipes() -> tuple[int, int]:
-    """Keep the pipes to the daemon for frames alone: what a library prints goes to standard error instead."""
-    given, output = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    if sys.platform == "win32":
-        import msvcrt
-
-        for descriptor in (given, output):
-            msvcrt.setmode(descriptor, os.O_BINARY)
-    return given, output
-
-
-def _be_modest() -> None:
-    """Give way to the game; leave Ctrl+C to the daemon, and go when it goes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError, AttributeError):
-        if sys.platform == "win32":
-            below_normal = 0x4000
-            kernel = ctypes.windll.kernel32
-            kernel.SetPriorityClass(ctypes.c_void_p(kernel.GetCurrentProcess()), below_normal)
-        else:
-            os.nice(5)
-    if sys.platform == "linux":
-        # The end of the pipe says the same, but not to a thread that waits for a hung engine to yield the GIL.
-        parent_death_signal = 1
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
-
-
 def main() -> None:
-    given, output = _own_pipes()
+    given, output = own_pipes()
     faulthandler.enable(sys.stderr)
-    _be_modest()
+    go_with_the_daemon()
+    be_modest()
     try:
         Worker(output).run(wire.read(given))
     except BaseException:
         traceback.print_exc()
-        _leave(1)
-    _leave(0)
+        leave(1)
+    leave(0)
 
 
 if __name__ == "__main__":

@@ -202,6 +202,7 @@ def test_it_does_not_load_the_daemon(process: Process) -> None:
         f"rfsn_bridge.{name}"
         for name in ("domain", "errors", "hookspecs", "interfaces", "model_path", "plugin_file", "speech")
     } | {
+        "rfsn_bridge.speech.child",
         "rfsn_bridge.speech.wire",
         "rfsn_bridge.speech.worker",
     }

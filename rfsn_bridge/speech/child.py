@@ -1,0 +1,51 @@
+"""What a process of the daemon's own does on its side: its pipes, its priority, its end."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+
+def leave(code: int) -> None:
+    """End now: native threads, and plugins' own, are not waited for."""
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def own_pipes() -> tuple[int, int]:
+    """Keep the pipes to the daemon for frames alone: what a library prints goes to standard error instead."""
+    given, output = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (given, output):
+            msvcrt.setmode(descriptor, os.O_BINARY)
+    return given, output
+
+
+def be_modest() -> None:
+    """Give way to the game."""
+    with contextlib.suppress(OSError, AttributeError):
+        if sys.platform == "win32":
+            below_normal = 0x4000
+            kernel = ctypes.windll.kernel32
+            kernel.SetPriorityClass(ctypes.c_void_p(kernel.GetCurrentProcess()), below_normal)
+        else:
+            os.nice(5)
+
+
+def go_with_the_daemon() -> None:
+    """Leave Ctrl+C to the daemon, and go when it goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # The end of the pipe says the same, but not to a thread that waits for a hung engine to yield the GIL.
+        parent_death_signal = 1
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)

@@ -54,9 +54,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         return self._transport.get_pid()
 
     @property
-    def unread(self) -> int:
-        """Bytes sent to it that it has not taken yet."""
-        return self._stdin.get_write_buffer_size()
+    def exit_code(self) -> int | None:
+        return self._transport.get_returncode()
 
     def send(self, frame: Frame) -> None:
         """Returns at once. A dead process takes no notice: `receive` tells of its death."""
@@ -85,6 +84,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):  # The system may be slow to let go of it; dead it is.
             async with asyncio.timeout(GONE_S):
                 await self.gone.wait()
+
+    def end(self, cause: str) -> None:
+        """Kill it at once; `receive` tells of its death by this cause."""
+        self._nonsense = self._nonsense or cause
+        self._kill()
 
     def _kill(self) -> None:
         if self._transport.get_returncode() is None:
@@ -130,8 +134,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
                     raise VoiceError("it says more than it was asked for")
                 self._inbox.put_nowait(frame)
         except VoiceError as error:
-            self._nonsense = error.message
-            self._kill()
+            self.end(error.message)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:

@@ -73,8 +73,26 @@ class Speech(Section):
     max_queue_size: int = Field(
         default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait."
     )
+    when_full: Literal["wait", "drop"] = Field(
+        default="wait",
+        description="What happens to a sentence without a place: it waits, or an older one is dropped.",
+    )
     folder: str = Field(default="", description="Where speech goes that games play as files; empty: nowhere.")
     files: int = Field(default=32, ge=4, le=999, description="How many files, before the oldest is written over.")
+
+
+class Playback(Section):
+    """Speech that the daemon plays itself, for adapters that ask for it."""
+
+    volume: float = Field(default=1, ge=0, le=2, description="How loud: 0 is silence, 1 the voice as it is.")
+    mute: bool = Field(default=False, description="Play nothing; the replies take their time all the same.")
+    device: str = Field(
+        default="", description="A part of the device's name; empty: the system's own choice; none: no device."
+    )
+    duck: float = Field(
+        default=0.5, ge=0, le=1, description="How loud others are while the NPC that is talked to speaks."
+    )
+    attenuation: bool = Field(default=True, description="Whether who is far away is heard less.")
 
 
 class MindParts(Section):
@@ -130,6 +148,7 @@ class Config(Section):
     llm: LLM = LLM()
     tts: TTS = TTS()
     speech: Speech = Speech()
+    playback: Playback = Playback()
     mind: MindParts = MindParts()
     memory: Memory = Memory()
     plugins: Plugins = Plugins()

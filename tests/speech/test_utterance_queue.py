@@ -152,6 +152,26 @@ async def test_who_takes_is_served_in_the_order_of_asking() -> None:
     assert await asyncio.gather(*takers) == ["a1", "a2", "b1"]
 
 
+async def test_nobody_pushes_in_before_who_was_woken() -> None:
+    queue = filled(1, when_full="wait")
+    taker = asyncio.create_task(queue.aget())
+    await tick()
+    queue.put("a1", "a")
+    with pytest.raises(TimeoutError):
+        queue.get(timeout=0)
+    assert await taker == "a1"
+
+    assert queue.offer("a2", "a")
+    putter = asyncio.create_task(queue.aput("a3", "a"))
+    await tick()
+    assert queue.get() == "a2"
+    assert not queue.offer("b1", "b")
+    with pytest.raises(TimeoutError):
+        queue.put("b1", "b", timeout=0)
+    await putter
+    assert rest(queue) == ["a3"]
+
+
 async def test_a_cancelled_taker_leaves_the_item_to_the_next() -> None:
     queue = filled(3)
     first, second = asyncio.create_task(queue.aget()), asyncio.create_task(queue.aget())
@@ -189,6 +209,15 @@ async def test_a_thread_and_a_loop_pass_each_other_items() -> None:
 
 
 # --- Interrupting and closing
+
+
+async def test_the_room_of_an_interrupted_turn_goes_to_who_waits() -> None:
+    queue = filled(1, "a1", when_full="wait")
+    waiting = asyncio.create_task(queue.aput("b1", "b"))
+    await tick()
+    assert queue.interrupt("a") == ["a1"]
+    await waiting
+    assert rest(queue) == ["b1"]
 
 
 async def test_an_interrupted_turn_gives_back_what_waits_and_makes_room() -> None:

@@ -40,7 +40,7 @@ REPLIES = (
         ("We wait right here — until the storm passes.", ["We wait right here —", "until the storm passes."]),
         (
             "He does not mind the dust of tombs that lie in the dark.",
-            ["He does not mind the dust of tombs", "that lie in the dark."],
+            ["He does not mind the dust of tombs", "that lie", "in the dark."],
         ),
         ("Nothing to cut in here at all", None),
     ],

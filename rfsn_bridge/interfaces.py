@@ -124,7 +124,10 @@ class TTSEngine(Protocol):
         ...
 
     def synthesize(self, request: SpeechRequest) -> Iterator[AudioChunk]:
-        """Speak, silence trimmed, in chunks as they are ready. Text without a sound in it gives no chunk."""
+        """Speak, silence trimmed, in chunks as they are ready. Text without a sound in it gives no chunk.
+
+        Raise VoiceError for this utterance alone, VoiceUnavailable where the next would fare no better.
+        """
         ...
 
     def cancel(self) -> None:

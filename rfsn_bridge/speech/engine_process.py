@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rfsn_bridge.domain import AudioChunk, SpeechRequest, WordTiming
+from rfsn_bridge.errors import VoiceError, VoiceUnavailable
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.wire import Frame, Kind
 
@@ -35,3 +37,29 @@ async def start_engine(spec: EngineSpec) -> ChildProcess:
         "options": dict(spec.options),
     }
     return await ChildProcess.start("rfsn_bridge.speech.worker", "the voice process", Frame(Kind.OPEN, header))
+
+
+def speak_frame(job: int, request: SpeechRequest) -> Frame:
+    """What asks the process to speak."""
+    header = {
+        "job": job,
+        "text": request.text,
+        "voice": request.voice,
+        "speed": request.speed,
+        "lang": request.lang,
+        "phonemes": dict(request.phonemes),
+    }
+    return Frame(Kind.SPEAK, header)
+
+
+def chunk_of(frame: Frame) -> AudioChunk:
+    """The audio in a frame of the process's."""
+    timings = tuple(WordTiming(*timing) for timing in frame.header["timings"])
+    phonemes = tuple(WordTiming(*timing) for timing in frame.header["phonemes"])
+    return AudioChunk(frame.body, int(frame.header["sample_rate"]), timings, phonemes)
+
+
+def failure_of(frame: Frame) -> VoiceError:
+    """Why an utterance failed: VoiceUnavailable where the engine can speak no other either."""
+    kind = VoiceUnavailable if frame.header.get("unavailable") else VoiceError
+    return kind(str(frame.header["message"]), str(frame.header["hint"]))

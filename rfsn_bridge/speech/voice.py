@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from rfsn_bridge.domain import AudioChunk, NoticeLevel, SpeechRequest, WordTiming
+from rfsn_bridge.domain import NoticeLevel, SpeechRequest
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
 from rfsn_bridge.speech.child_process import ChildProcess
-from rfsn_bridge.speech.engine_process import EngineSpec, start_engine
+from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
+from rfsn_bridge.speech.memory_bound import MemoryBound
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
 
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 STRIKES = 3
 STOP_S = 1.5
+REST_S = 3.0
+"""A process that takes too much memory is replaced after this silence."""
 RTF_WEIGHT = 0.3
 MAX_NAMES = 256
 SHUT_DOWN = "the voice has been shut down"
@@ -62,7 +65,8 @@ class VoiceProcess:
     """The voice, as the daemon sees it. `voice` is spoken where a request names one that the engine has not.
 
     `spec` may be a function: it is called, in a thread, whenever a process starts, and may raise BridgeError
-    (ModelMissing, say). Everything here is used from one event loop.
+    (ModelMissing, say). `measured` hears of every finished utterance: seconds of work, seconds of audio.
+    Everything here is used from one event loop.
     """
 
     def __init__(
@@ -72,12 +76,16 @@ class VoiceProcess:
         notice: NoticeSink,
         *,
         idle_unload_s: float = 0.0,
+        max_memory_mb: int = 0,
+        measured: Callable[[float, float], None] | None = None,
         limits: Limits = Limits(),
     ) -> None:
         self._find_spec = (lambda: spec) if isinstance(spec, EngineSpec) else spec
         self._default = voice
         self._notice = notice
         self._idle_unload_s = idle_unload_s
+        self._memory = MemoryBound(max_memory_mb)
+        self._measured = measured
         self._limits = limits
         self._waiting: deque[Job] = deque()
         self._numbers = 0
@@ -85,6 +93,8 @@ class VoiceProcess:
         self._deadline: asyncio.Timeout | None = None
         self._process: ChildProcess | None = None
         self._ready = False
+        self._spoke = False
+        """Whether this process has spoken: one that took too much memory at once would be replaced for ever."""
         self._wanted = False
         """Whether a process should run although no utterance waits."""
         self._strikes = 0
@@ -190,7 +200,8 @@ class VoiceProcess:
         while not self._waiting and (self._ready or not self._wanted):
             self._news.clear()
             process = self._process
-            idle_s = self._idle_unload_s if process is not None else 0.0
+            excess_mb = self._memory.excess_mb(process) if process is not None and self._spoke else 0
+            idle_s = REST_S if excess_mb else self._idle_unload_s if process is not None else 0.0
             watched = [asyncio.ensure_future(self._news.wait())]
             if process is not None:
                 watched.append(asyncio.ensure_future(process.gone.wait()))
@@ -201,6 +212,10 @@ class VoiceProcess:
                     future.cancel()
             if process is not None and process.gone.is_set():
                 await self._bury(await _death(process))
+            elif not done and excess_mb:
+                log.warning("the voice took %d MB of memory: restarting it", excess_mb)
+                self.restarts += 1
+                await self._drop(STOP_S)
             elif not done:
                 log.info("the voice was idle for %g s: unloading it", idle_s)
                 self._wanted = False
@@ -232,6 +247,7 @@ class VoiceProcess:
             raise VoiceUnavailable(message or "the voice process answers nonsense", hint)
         self.voices = tuple(answer.header.get("voices", ()))
         self._ready = True
+        self._spoke = False
         self._refusal = None
         self._opened.set()
         return process
@@ -242,20 +258,8 @@ class VoiceProcess:
         self._current = job
         try:
             request = self._with_known_voice(job.request)
-            process.send(
-                Frame(
-                    Kind.SPEAK,
-                    {
-                        "job": job.number,
-                        "text": request.text,
-                        "voice": request.voice,
-                        "speed": request.speed,
-                        "lang": request.lang,
-                        "phonemes": dict(request.phonemes),
-                    },
-                )
-            )
-            async with asyncio.timeout(allowed_s) as self._deadline:
+            process.send(speak_frame(job.number, request))
+            async with self._memory.watching(process), asyncio.timeout(allowed_s) as self._deadline:
                 await self._listen(process, job)
         except TimeoutError:
             job.finish(VoiceError("the voice process hung", "it is being restarted"))
@@ -269,6 +273,7 @@ class VoiceProcess:
         finally:
             self._current = self._deadline = None
         self._strikes = 0
+        self._spoke = True
 
     async def _listen(self, process: ChildProcess, job: Job) -> None:
         """Deliver the job's audio until the engine is done with it."""
@@ -278,21 +283,22 @@ class VoiceProcess:
             if frame.header.get("job") != job.number:
                 continue
             if frame.kind is Kind.AUDIO:
-                rate = int(frame.header["sample_rate"])
-                audio_s += len(frame.body) / 2 / rate
-                timings = tuple(WordTiming(*timing) for timing in frame.header["timings"])
-                phonemes = tuple(WordTiming(*timing) for timing in frame.header["phonemes"])
-                job.deliver(AudioChunk(frame.body, rate, timings, phonemes))
+                chunk = chunk_of(frame)
+                audio_s += len(chunk.pcm) / 2 / chunk.sample_rate
+                job.deliver(chunk)
                 if job.buffered > self._limits.buffered and not job.over:
                     self._cancel(job)
                     job.finish(VoiceError(f"nobody took the audio: over {self._limits.buffered} bytes waited"))
             elif frame.kind is Kind.FINISHED:
                 if audio_s and not job.cancelled:
-                    self._measure(float(frame.header["busy_s"]) / audio_s)
+                    self._measure(float(frame.header["busy_s"]), audio_s)
                 job.finish()
                 return
             elif frame.kind is Kind.FAILED:
-                job.finish(VoiceError(str(frame.header["message"]), str(frame.header["hint"])))
+                failure = failure_of(frame)
+                if isinstance(failure, VoiceUnavailable):
+                    raise failure
+                job.finish(failure)
                 return
 
     def _cancel(self, job: Job) -> None:
@@ -348,9 +354,12 @@ class VoiceProcess:
             log.exception("the notice %s could not be shown", code)
 
     async def _drop(self, grace_s: float) -> None:
-        process, self._process, self._ready = self._process, None, False
-        if process is not None:
-            await process.stop(grace_s)
+        self._ready = False
+        if (
+            self._process is not None
+        ):  # Kept until it is gone: whoever cancels this in between ends it all the same.
+            await self._process.stop(grace_s)
+            self._process = None
 
     def _fail_all(self, error: VoiceUnavailable) -> None:
         while self._waiting:
@@ -368,9 +377,11 @@ class VoiceProcess:
             self._tell("warning", "unknown_voice", message, f"the nearest are {', '.join(near)}" if near else "")
         return replace(request, voice=spare)
 
-    def _measure(self, factor: float) -> None:
-        known = self.real_time_factor
+    def _measure(self, busy_s: float, audio_s: float) -> None:
+        factor, known = busy_s / audio_s, self.real_time_factor
         self.real_time_factor = factor if known is None else known + RTF_WEIGHT * (factor - known)
+        if self._measured is not None:
+            self._measured(busy_s, audio_s)
 
 
 async def _death(process: ChildProcess) -> VoiceError:

@@ -6,7 +6,8 @@ All integers are little-endian. The daemon opens the engine once, then has one j
 
     OPEN {source, path, sha256, engine, options}  ->  OPENED {voices} | FAILED {message, hint}, and it ends
     SPEAK {job, text, voice, speed, lang, phonemes} -> AUDIO {job, sample_rate, timings, phonemes} ...
-                                                      FINISHED {job, busy_s} | FAILED {job, message, hint}
+                                                      FINISHED {job, busy_s}
+                                                      FAILED {job, message, hint, unavailable}
     CANCEL {job}                                  ->  the job ends soon, FINISHED or FAILED
 
 The player sounds what was spoken; an utterance is `turn` and `seq`, and its times are in milliseconds of itself:

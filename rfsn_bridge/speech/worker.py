@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from rfsn_bridge import plugin_file
 from rfsn_bridge.domain import AudioChunk, SpeechRequest
-from rfsn_bridge.errors import BridgeError, PluginError
+from rfsn_bridge.errors import BridgeError, PluginError, VoiceUnavailable
 from rfsn_bridge.interfaces import TTSEngine
 from rfsn_bridge.speech import wire
 from rfsn_bridge.speech.child import be_modest, go_with_the_daemon, leave, own_pipes
@@ -181,7 +181,8 @@ def _closable(chunks: Iterator[AudioChunk]) -> Any:
 def _explained(error: BaseException, opening: str = "") -> dict[str, Any]:
     """What went wrong, for a player's screen: an unforeseen error's own words may quote the dialogue."""
     if isinstance(error, BridgeError):
-        return {"message": error.message, "hint": error.hint}
+        unavailable = isinstance(error, VoiceUnavailable)
+        return {"message": error.message, "hint": error.hint, "unavailable": unavailable}
     if opening:  # Nothing has been said yet.
         return {"message": f"{opening} cannot be opened: {type(error).__name__}: {error}"[:500], "hint": ""}
     frames = traceback.extract_tb(error.__traceback__)

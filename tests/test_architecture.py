@@ -31,6 +31,7 @@ ROOMS = (
     "http_stream",
     "openai_chat",
     "plugin_file",
+    "silence",
     # the three rooms that know nothing of each other
     "mind",
     "speech",
@@ -116,7 +117,13 @@ def test_these_rooms_know_nothing_of_each_other(strangers: set[str]) -> None:
             assert not known_rooms(file) & strangers
 
 
-PUBLIC = {"rfsn_bridge", "rfsn_bridge.openai_chat", "rfsn_bridge.http_stream", "rfsn_bridge.loading"}
+PUBLIC = {
+    "rfsn_bridge",
+    "rfsn_bridge.openai_chat",
+    "rfsn_bridge.http_stream",
+    "rfsn_bridge.loading",
+    "rfsn_bridge.silence",
+}
 
 
 @pytest.mark.parametrize("file", sorted(builtin_plugins.glob("*.py")), ids=lambda file: file.stem)

@@ -28,6 +28,7 @@ from rfsn_bridge.loading import loading
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
 from rfsn_bridge.speech.memory_bound import MemoryBound
+from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
 
@@ -106,6 +107,8 @@ class VoiceProcess:
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
         self._unknown: set[str] = set()
+        self.fingerprint = ""
+        """Of all that its sound depends on, the request apart; empty until it was opened for the first time."""
         self.voices: tuple[str, ...] = ()
         """What the engine can speak; empty until it was opened for the first time."""
         self.real_time_factor: float | None = None
@@ -234,6 +237,7 @@ class VoiceProcess:
     async def _start(self) -> ChildProcess:
         try:
             spec = await asyncio.to_thread(self._find_spec)
+            self.fingerprint = await asyncio.to_thread(fingerprint, spec.engine, spec.options)
         except BridgeError as error:
             raise VoiceUnavailable(error.message, error.hint) from error
         process = self._process = await start_engine(spec)

@@ -142,7 +142,7 @@ class Playback:
         self._refused_until = 0.0
         self._refusal = ""
         self._closed = False
-        self._problem = "no sound device has been opened yet"
+        self._problem = "the sound device is none" if device == "none" else "no sound device has been opened yet"
         self.counters = Counters()
         self.latency_ms = 0
         """From the player to the ear, as the device tells it."""

@@ -77,6 +77,19 @@ class Speech(Section):
         default="wait",
         description="What happens to a sentence without a place: it waits, or an older one is dropped.",
     )
+    first_chunk: Literal["clause", "sentence"] = Field(
+        default="clause", description="Whether the first clause is spoken before its sentence is there, where that helps."
+    )
+    one_at_a_time: bool = Field(default=True, description="Whether NPCs wait until another has been heard.")
+    cache_memory_mb: int = Field(
+        default=32, ge=0, le=4096, description="Memory for phrases that were spoken before; 0 = none."
+    )
+    cache_disk_mb: int = Field(
+        default=256,
+        ge=0,
+        le=65536,
+        description="Disk for phrases that come back (greetings, say); 0 = none, and what lies there is deleted.",
+    )
     folder: str = Field(default="", description="Where speech goes that games play as files; empty: nowhere.")
     files: int = Field(default=32, ge=4, le=999, description="How many files, before the oldest is written over.")
 

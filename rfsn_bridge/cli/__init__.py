@@ -16,6 +16,7 @@ _GROUPS = (
     "explain",
     "rules",
     "memory",
+    "cache",
     "check",
     "doctor",
     "models",

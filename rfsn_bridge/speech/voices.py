@@ -48,9 +48,9 @@ class Voices:
     def choose(self, npc: Npc, engine: str, known: Sequence[str], default: str) -> str:
         """The voice of an NPC: a name, or a blend where the engine's own table has one.
 
-        `known` are the engine's voices; empty where it has not told yet: then the table is trusted. `default` is for
-        an NPC of which nothing is known; if it is empty too, chance decides by the NPC's id. Only voices that speak
-        the default's language are chosen, as far as their names tell.
+        `known` are the engine's voices; empty where it has not told yet: then the table is trusted. `default` is
+        for an NPC of which nothing is known; if it is empty too, chance decides by the NPC's id. Only voices that
+        speak the default's language are chosen, as far as their names tell.
         """
         if npc.voice:
             return npc.voice

@@ -91,6 +91,7 @@ class Mixer:
     def begin(self, turn: str, seq: int, npc: str, sample_rate: int, pause_ms: int = 0) -> bool:
         """Whether there is room for one more."""
         with self._mixing:
+            self._forget()
             voice = next((each for each in self._voices if each.turn == turn), None)
             if voice is None:
                 if len(self._voices) >= VOICES:
@@ -170,10 +171,7 @@ class Mixer:
     def take_news(self) -> list[News]:
         """What has happened since, in order; what is over is forgotten."""
         with self._mixing:
-            for voice in self._voices:
-                del voice.clips[: voice.at]
-                voice.at = 0
-            self._voices = [voice for voice in self._voices if voice.clips]
+            self._forget()
             news = list(self._events)
             self._events.clear()
             return news
@@ -294,6 +292,13 @@ class Mixer:
             np.maximum(side, -1.0, out=side)
 
     # --- Called with the lock held ---
+
+    def _forget(self) -> None:
+        """Let go of what is over."""
+        for voice in self._voices:
+            del voice.clips[: voice.at]
+            voice.at = 0
+        self._voices = [voice for voice in self._voices if voice.clips]
 
     @property
     def _focused(self) -> bool:

@@ -31,12 +31,14 @@ def sides(
 ) -> tuple[float, float]:
     """The gains of the left and the right side. x is east, y north, z up; the listener looks `forward`."""
     away = [there - here for there, here in zip(mouth, ear, strict=True)]
-    distance = math.hypot(*away)
+    distance, level = math.hypot(*away), math.hypot(forward[0], forward[1])
+    if not math.isfinite(distance):
+        return MIDDLE
     gain = loudness(distance) if attenuation else 1.0
-    level = math.hypot(forward[0], forward[1])
-    if not math.isfinite(distance) or not distance or not math.isfinite(level) or not level:
-        return (gain, gain) if math.isfinite(distance) else MIDDLE
-    to_the_right = (away[0] * forward[1] - away[1] * forward[0]) / (level * distance)
+    if not distance or not level or not math.isfinite(level):
+        return gain, gain
+    east, north = away[0] / distance, away[1] / distance
+    to_the_right = east * (forward[1] / level) - north * (forward[0] / level)
     # Who stands close is around the listener rather than at one side.
     angle = (1 + WIDTH * to_the_right * min(1.0, distance / NEAR)) * math.pi / 4
     return gain * math.sqrt(2) * math.cos(angle), gain * math.sqrt(2) * math.sin(angle)

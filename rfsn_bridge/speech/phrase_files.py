@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 def folder_in(data: Path) -> Path:
     """Where the phrases lie in the player's data folder."""
-    return data / "cache" / "phrases"
+    return data / "cache" / "speech"
 
 
 class PhraseFiles:

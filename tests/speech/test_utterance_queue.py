@@ -344,7 +344,7 @@ orders = st.tuples(st.sampled_from(["resize", "interrupt", "pause", "pause"]), s
 ways = st.lists(st.sampled_from(["put", "put", "offer", "hurry"]), max_size=12)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     when_full=st.sampled_from(["wait", "drop"]),
     size=st.integers(1, 6),

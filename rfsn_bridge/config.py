@@ -78,9 +78,17 @@ class Speech(Section):
         description="What happens to a sentence without a place: it waits, or an older one is dropped.",
     )
     first_chunk: Literal["clause", "sentence"] = Field(
-        default="clause", description="Whether the first clause is spoken before its sentence is there, where that helps."
+        default="clause",
+        description="Whether the first clause is spoken before its sentence is there, where that helps.",
     )
     one_at_a_time: bool = Field(default=True, description="Whether NPCs wait until another has been heard.")
+    narration: bool = Field(default=False, description="Whether *actions* and (asides) in a reply are read too.")
+    pronunciation: tuple[Name, ...] = Field(
+        default=(), description="How words are said, on top of Skyrim's names, in order: YAML files."
+    )
+    voices: str = Field(
+        default="", description="Which NPC has which voice, on top of our table: a YAML file; empty: ours alone."
+    )
     cache_memory_mb: int = Field(
         default=32, ge=0, le=4096, description="Memory for phrases that were spoken before; 0 = none."
     )

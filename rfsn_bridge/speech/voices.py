@@ -94,6 +94,7 @@ def parts(voice: str) -> Names:
     return tuple(part.partition(":")[0].strip() for part in voice.split(","))
 
 
+_LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
 _KOKORO_NAME = re.compile(r"([a-z])([fm])_")
 _SAYS_GENDER = re.compile(r"(?<![a-z])(?:female|male|woman|man|girl|boy)(?![a-z])", re.IGNORECASE)
 _BLEND = re.compile(r"[^\s,:]+(?::\d+(?:\.\d+)?)?(?:\s*,\s*[^\s,:]+(?::\d+(?:\.\d+)?)?)*")
@@ -125,6 +126,12 @@ def _language(voice: str) -> str:
     """What a voice's name tells of its language: the letter of Kokoro's names, "a" for both kinds of English."""
     match = _KOKORO_NAME.match(voice or "af_")
     return match[1].replace("b", "a") if match else ""
+
+
+def language_of(voice: str) -> str:
+    """The language that a voice speaks, as espeak names it, by the letter of Kokoro's names; English by default."""
+    match = _KOKORO_NAME.match(voice)
+    return _LANGUAGES.get(match[1], "en-us") if match else "en-us"
 
 
 def _speaks(voice: str, language: str) -> bool:

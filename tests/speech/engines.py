@@ -6,10 +6,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rfsn_bridge import AudioChunk, ModelMissing, RegisterEngine, SpeechRequest, WordTiming, hookimpl
+from rfsn_bridge import (
+    AudioChunk,
+    ModelMissing,
+    RegisterEngine,
+    SpeechRequest,
+    VoiceUnavailable,
+    WordTiming,
+    hookimpl,
+)
 
 VOICES = ("alto", "bass")
 RATE = 8000
@@ -50,6 +59,12 @@ class ScriptedEngine:
         elif order == "seize":  # Hang and keep the GIL, as native code can.
             yield tone(0)
             ctypes.PyDLL(None).pause()
+        elif order == "leak":
+            self._leaked = os.urandom(1 << 20) * int(request.text.split()[1])
+        elif order == "gone":
+            if request.text.split()[-1] == "half-way":
+                yield tone(1)
+            raise VoiceUnavailable("the engine is gone", "bring it back")
         elif order == "raise":
             raise RuntimeError(f"cannot say {request.text}")
         elif order == "print":
@@ -87,6 +102,26 @@ class ScriptedEngine:
         if farewell := self._options.get("farewell"):
             with open(farewell, "w", encoding="utf-8") as file:
                 file.write("closed")
+
+
+class OtherEngine(ScriptedEngine):
+    """Has other voices; knows no orders."""
+
+    def voices(self) -> Sequence[str]:
+        return ("cello", "oboe")
+
+    def synthesize(self, request: SpeechRequest) -> Iterator[AudioChunk]:
+        yield tone(11 + self.voices().index(request.voice))
+
+
+class PacedEngine(ScriptedEngine):
+    """Works as long for a chunk of a tenth of a second as the file `pace` says, in seconds."""
+
+    def synthesize(self, request: SpeechRequest) -> Iterator[AudioChunk]:
+        for chunk in super().synthesize(request):
+            with open(self._options["pace"], encoding="utf-8") as file:
+                time.sleep(float(file.read()))
+            yield chunk
 
 
 class ListEngine(ScriptedEngine):

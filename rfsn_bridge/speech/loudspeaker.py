@@ -22,8 +22,10 @@ from rfsn_bridge.speech.resampling import Samples
 RATE = 48_000
 LATENCY_S = 0.06
 """What is asked for: less, and a busy machine stutters."""
-STALL_S = 0.5
-"""A stream that has wanted nothing for so long is dead, whatever it says."""
+START_S = 3.0
+"""Some sound systems take this long before they go on after their first buffers."""
+STALL_S = 1.0
+"""After that, a stream that has wanted nothing for so long is dead, whatever it says."""
 IDLE_S = 20.0
 """After so much silence the device is let go."""
 WATCH_S = 0.1
@@ -56,8 +58,8 @@ class _Feed:
     def __init__(self, mixer: Mixer, channels: int) -> None:
         self._mixer = mixer
         self._stereo: Samples | None = np.zeros((0, 2), np.float32) if channels == 1 else None
-        self.at = time.monotonic()
-        """When the stream wanted something last."""
+        self.began_at = self.at = time.monotonic()
+        """When it was opened, and when it wanted something last."""
         self.live = True
         self.finished = False
         self.failed = False
@@ -108,8 +110,10 @@ class Loudspeaker:
     @property
     def playing(self) -> bool:
         """Whether the device takes what is mixed."""
-        feed = self._feed
-        return feed is not None and not feed.finished and time.monotonic() - feed.at < STALL_S
+        feed, now = self._feed, time.monotonic()
+        if feed is None or feed.finished:
+            return False
+        return now - feed.at < STALL_S or now - feed.began_at < START_S
 
     @property
     def opening(self) -> bool:
@@ -190,7 +194,7 @@ class Loudspeaker:
                 refused = error
                 continue
             self._mixer.retune(rate)
-            feed.at = time.monotonic()
+            feed.began_at = feed.at = time.monotonic()
             self._feed = feed
             stream.start()
             name = str(info["name"])

@@ -1,7 +1,7 @@
 """English: whatever is written in figures, in words as a person reads them.
 
-One expression finds them all, the longest forms first, so each figure is read once. What is left to the words around
-it (a range's end, a spelled unit) is found by the next match.
+One expression finds them all, the longest forms first, so each figure is read once. The end of a range is left to
+the next match, with its unit.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     **{unit: ("-".join(unit.upper()),) * 2 for unit in ("hp", "xp", "mp")},
 }
 _CURRENCIES = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent")}
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)  # not the game's: ISO dates are ours
-_ERAS = "zeroth first second third fourth fifth sixth seventh eighth ninth".title().split()
+_MONTHS = (  # ours, not the game's: that is how ISO dates are meant
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_ERAS = ("", "First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth")
 _NOT_A_UNIT_APART = frozenset({"g", "x", "k", "M", "°"})
 """These stand for a unit only where they touch the figure: "5 g" may be anything."""
 
-_WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?![\d,]*\d)|\d+)"
+_WHOLE = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!,?\d)|\d+)"
 _NUMBER = rf"{_WHOLE}(?:\.\d+)?"
 _HALF_DAY = r"\s?(?P<{}>[apAP])(?:[mM]\b|\.[mM]\b\.?)"
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
@@ -57,7 +58,7 @@ _CUE = (
     + "|".join(rf"(?<={cue}\s)" for cue in ("\\b[Ii]n", "ince", "ntil", "ear", "round", "irca", "\\b[Bb]y"))
     + ")"
 )
-_GOES_ON = r"was|were|when|and|or|the|but|that|to|of|in|he|she|they|we|it|is|on|by|under|with|during|there|after|before|as"
+_GOES_ON = r"was|were|when|and|or|the|but|that|to|of|in|he|she|they|we|it|is|on|by|under|with|there|after|as"
 _FIGURE = re.compile(
     rf"""(?=\d|[$£€]\s?\d|[dDx×']\d)(?:
       (?P<date>(?<!\d)\d{{4}}-[01]\d-[0-3]\d(?!\d))
@@ -96,7 +97,9 @@ class _Reader:
         kind = next(name for name in _KINDS if match[name] is not None)
         words = _KINDS[kind](self, match)
         text, end = match.string, match.end()
-        before = " " if match.start() and text[match.start() - 1].isalpha() else ""
+        before = (
+            " " if match.start() and (text[match.start() - 1].isalpha() or text[match.start() - 1] == ",") else ""
+        )
         after = " " if end < len(text) and text[end].isalpha() and not words.endswith((" ", ".")) else ""
         return f"{before}{words}{after}"
 
@@ -187,7 +190,7 @@ class _Reader:
     def range(self, match: re.Match[str]) -> str:
         dash = match["dash"]
         first = match[0][: -len(dash)]
-        falling = len(dash) > 1 and float(first.replace(",", "")) >= int(match["until"])
+        falling = len(dash) > 1 and _size(first) >= _size(match["until"])
         return f"{self._number(first)} {'minus' if falling else 'to'} "
 
     def decade(self, match: re.Match[str]) -> str:
@@ -243,6 +246,12 @@ def figures_as_words(text: str, *, british: bool = False) -> str:
     """`text` without a digit in it. British: "two hundred and one"."""
     reader = _BRITISH if british else _AMERICAN
     return _FIGURE.sub(reader.read, _SIGN.sub("minus ", text))
+
+
+def _size(digits: str) -> tuple[int, str]:
+    """What orders whole numbers of any length."""
+    whole = digits.partition(".")[0].replace(",", "").lstrip("0")
+    return len(whole), whole
 
 
 def _on_the_hour(hour: int) -> str:

@@ -1,7 +1,7 @@
 """From what is written to what is read aloud: numbers, times, money, abbreviations, capitals, symbols in words.
 
-Only for the voice: what is shown stays as it was written. Pure, and linear in the length of the text. English has its
-rules here; of text in other languages only markup goes, since espeak reads their numbers by itself.
+Only for the voice: what is shown stays as it was written. Pure, and linear in the length of the text. English has
+its rules here; of text in other languages only markup goes, since espeak reads their numbers by itself.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from rfsn_bridge.speech.number_words import cardinal, ordinal, roman
 def normal(text: str, lang: str = "en-us") -> str:
     """What a voice that speaks `lang` reads of a sentence. Nothing changes where nothing must."""
     if not text.isascii():
-        text = text.translate(_PLAIN)
+        text = _OTHER_DIGIT.sub(lambda match: str(int(match[0])), text.translate(_PLAIN))
     if _MAY_BE_MARKUP.search(text):
         text = _MARKUP.sub("", text)
     if lang[:2].casefold() != "en":
         return _SPACES.sub(" ", text).strip()
-    if "/" in text or "@" in text:
+    if "/" in text or "@" in text or "www." in text:
         text = _LINK.sub(_link, text)
     if "." in text:
         text = _INITIALS.sub(_initials, text)
@@ -63,7 +63,8 @@ _UNREADABLE = r"\U0001f000-\U0001faff\u2600-\u27bf\ue000-\uf8ff"
 _MAY_BE_MARKUP = re.compile(rf"[*_~`|\\^{{}}\[\]•{_UNREADABLE}]")
 _MARKUP = re.compile(rf"(?<!\d)(?<!\d )\*+|(?<![^\W_])_+|_+(?![^\W_])|[~`|\\^{{}}\[\]•]+(?!\d)|[{_UNREADABLE}]+")
 _SPACES = re.compile(r"\s{2,}|[\t\n\r\f\v]")
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile(r"[0-9]")
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 
 # --- Links ----------------------------------------------------------------------------------------
 
@@ -233,13 +234,14 @@ _VOWEL = re.compile(r"[AEIOUYÀ-ÖØ-Þ]|(.)\1")
 _STRETCHED = re.compile(r"(?<![^\W\d_])[^\W\d_]*?([^\W\d_])\1\1(?:[^\W\d_])*")
 _RUN = re.compile(r"(.)\1{2,}", re.IGNORECASE)
 _STRETCHABLE = _words("""
-    no so go yo ho yes yeah yay you your me my we he she they them us it why what who where when how well hey hi hello
-    help stop wait please pleased come on run now never ever always very really right all wall call fall tell hell
-    kill killed still will fool too good food look looks here there fine die dead death free see three need feel sweet
-    great big huge long strong slow cold old gold love loved hate more sure true damn dear fire man hot not what bad
-    bye fast last yours mine boss miss kiss pass less mess grass off stuff cool school blood moon soon none one dragon
-    dragons guards guard nord welcome wonderful beautiful amazing awful evil ready beer mead drunk boo woo wow whoa loud
-    is this his was as yesss snake prey master brother sister mother father attack charge victory
+    no so go yo ho yes yeah yay you your me my we he she they them us it why what who where when how well hey
+    hi hello help stop wait please pleased come on run now never ever always very really right all wall call
+    fall tell hell kill killed still will fool too good food look looks here there fine die dead death free
+    see three need feel sweet great big huge long strong slow cold old gold love loved hate more sure true
+    damn dear fire man hot not bad bye fast last yours mine boss miss kiss pass less mess grass off stuff cool
+    school blood moon soon none one dragon dragons guards guard nord welcome wonderful beautiful amazing awful
+    evil ready beer mead drunk boo woo wow whoa loud is this his was as snake prey master brother sister
+    mother father attack charge victory
 """)
 _ITS_VOWELS_DOUBLE = "eo"
 

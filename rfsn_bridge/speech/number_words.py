@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 _BELOW_TWENTY = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen"
-).split()
-_TENS = "_ ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    *(
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ),
+)
+_TENS = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ("", " thousand", " million", " billion", " trillion", " quadrillion")
 _LONGEST = 3 * len(_SCALES)
 """Digits; of a longer number each digit is named."""
@@ -45,11 +56,8 @@ def ordinal(digits: str, *, joined_by: str = " ") -> str:
     words = cardinal(digits, joined_by=joined_by)
     cut = max(words.rfind(" "), words.rfind("-")) + 1
     last = words[cut:]
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
-    return words[:cut] + last
+    regular = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
+    return words[:cut] + _ORDINALS.get(last, regular)
 
 
 def plural(words: str) -> str:
@@ -60,10 +68,10 @@ def plural(words: str) -> str:
 
 
 def year(digits: str) -> str:
-    """Three or four digits as a year is said: nineteen eighty-four, two oh one, twelve hundred."""
+    """Up to four digits as a year is said: nineteen eighty-four, two oh one, twelve hundred."""
     number = int(digits)
     hundreds, rest = divmod(number, 100)
-    if number < 100 or 2000 <= number < 2010 or hundreds % 10 == 0 < hundreds and rest < 10:
+    if number < 100 or 2000 <= number < 2010 or (hundreds % 10 == 0 and rest < 10):
         return cardinal(str(number), joined_by=" and ")
     if not rest:
         return f"{_below_thousand(hundreds, ' ')} hundred"

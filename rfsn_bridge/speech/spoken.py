@@ -1,6 +1,6 @@
-"""From a shown sentence to what the voice says of it: without stage directions, markup and emoji.
+"""From a shown sentence to what the voice says of it: without markup and emoji, and stage directions if so wished.
 
-Numbers, times and the like stay as they are written.
+Numbers, times and the like stay as they are written; normal.py has words for them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from rfsn_bridge.speech.directions import Directions
+from rfsn_bridge.speech.directions import Directions, Span
 from rfsn_bridge.speech.reply import RolePrefix
 
 _CHARACTERS_PER_S = 17.2
@@ -25,9 +25,13 @@ def reading_ms(text: str) -> int:
 
 
 class SpokenText:
-    """One turn's sentences, in order: a direction may begin in one and end in a later one."""
+    """One turn's sentences, in order: a direction may begin in one and end in a later one.
 
-    def __init__(self, npc_name: str = "") -> None:
+    With `narration`, directions are read too, set apart from speech by a pause.
+    """
+
+    def __init__(self, npc_name: str = "", narration: bool = False) -> None:
+        self._narration = narration
         self._prefix = RolePrefix(npc_name)
         self._directions = Directions(npc_name)
         self._open = ""
@@ -56,6 +60,8 @@ class SpokenText:
 
     def _without_directions(self, text: str) -> str:
         directions, others = self._directions.find(text)
+        if self._narration:
+            return _narrated(text, directions, others)
         gone = bytearray(len(text))
         for span in directions:
             gone[span.start : span.end] = b"\1" * (span.end - span.start)
@@ -64,8 +70,7 @@ class SpokenText:
                 self._open, self._spanned = span.closing, 1
         for span in others:
             if span.closing in "*_~" or not span.closed:
-                gone[span.start : span.inner_start] = b"\1" * (span.inner_start - span.start)
-                gone[span.inner_end : span.end] = b"\1" * (span.end - span.inner_end)
+                _unmark(span, gone)
         return "".join(_around(text, gone))
 
 
@@ -87,6 +92,34 @@ def _around(text: str, gone: bytearray) -> Iterator[str]:
             yield char
         elif gone[i] == _GAP:
             yield " "
+
+
+def _unmark(span: Span, gone: bytearray) -> None:
+    """Let the marks go, not what is between them."""
+    gone[span.start : span.inner_start] = b"\1" * (span.inner_start - span.start)
+    gone[span.inner_end : span.end] = b"\1" * (span.end - span.inner_end)
+
+
+def _narrated(text: str, directions: list[Span], others: list[Span]) -> str:
+    """The text without marks; a pause after a direction that has none of its own."""
+    gone = bytearray(len(text))
+    for span in others:
+        if span.closing in "*_~" or not span.closed:
+            _unmark(span, gone)
+    out: list[str] = []
+    at = 0
+    for span in directions:
+        before = "".join(_around(text[at : span.start], gone[at : span.start])).rstrip()
+        inner = text[span.inner_start : span.inner_end].strip(" *_~")
+        opens = before[-1:] in ("", ".", "!", "?", "…")
+        out.append(before if opens or before[-1:] in ",;:—" else f"{before},")
+        at = span.end
+        ends = inner[-1:] in ".,!?…" or not any(map(str.isalnum, text[at:]))
+        following = text[at:].lstrip()[:1]
+        pause = "" if ends or following in tuple(".,!?;:…") else "." if opens else ","
+        out.append(f" {inner}{pause} ")
+    out.append("".join(_around(text[at:], gone[at:])))
+    return "".join(out)
 
 
 def _unlink(text: str) -> str:
@@ -111,7 +144,7 @@ def _heard(char: str, before: str, after: str) -> str:
     if char in "*<>=+":
         sided = before == " " == after or (before.isdigit() and after.isdigit())
         return char if sided or (char in "+=" and after.isdigit()) else " "
-    if char == "#":
+    if char in "#~":
         return char if after.isdigit() else " "
     if char in _SYMBOLS:
         return char
@@ -119,7 +152,7 @@ def _heard(char: str, before: str, after: str) -> str:
         return char if before.isalpha() and after.isalpha() else ""
     if char in "\ufe0e\ufe0f\u20e3`":
         return ""
-    if char in "_|~^\\{}[]•":
+    if char in "_|^\\{}[]•":
         return " "
     kind = unicodedata.category(char)
     if kind in ("Cf", "Cs"):

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from rfsn_bridge import __version__
-from rfsn_bridge.config import Config
+from rfsn_bridge.config import NO_VOICE, Config
 from rfsn_bridge.domain import NoticeLevel, Timeouts
 from rfsn_bridge.errors import BridgeError, ProtocolError, VoiceUnavailable
 from rfsn_bridge.game import Connection, Game
@@ -24,7 +24,7 @@ from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.messages import PROTOCOL, Hello, Identified, Identify, Limits, Metrics, Notice, Tune
 from rfsn_bridge.protocol.session import Session, encode
 from rfsn_bridge.registry import Registry
-from rfsn_bridge.snapshot import NO_VOICE, Snapshot, build
+from rfsn_bridge.snapshot import Snapshot, build
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class Bridge:
             resumed=resumed,
             limits=self.limits,
             config_revision=self.snapshot.revision,
-            plugins={"llm": config.llm.backend, "tts": config.tts.engine},
+            plugins={"llm": config.llm.backend, "tts": self._speaks},
             audio=game.audio,
         )
 
@@ -184,6 +184,11 @@ class Bridge:
     def metrics(self) -> Metrics:
         return self.meter.message(tts_queue_size=len(self.snapshot.speech_queue), sessions=len(self._games))
 
+    @property
+    def _speaks(self) -> str:
+        """The engine that speaks now."""
+        return self.snapshot.voice.engine if self.snapshot.voice else NO_VOICE
+
     def health(self) -> dict[str, Any]:
         """What /health answers; never waits for anything."""
         config, voice = self.snapshot.config, self.snapshot.voice
@@ -199,7 +204,7 @@ class Bridge:
             "dropped_sentences": self.meter.dropped_sentences,
             "tts_queue_size": len(self.snapshot.speech_queue),
             "llm": config.llm.backend,
-            "tts": config.tts.engine if voice else NO_VOICE,
+            "tts": self._speaks,
             "voice_ready": bool(voice and voice.ready),
             "http_port": self.http_port,
         }

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from rfsn_bridge import yaml_file
 from rfsn_bridge.errors import ConfigError
 
+NO_VOICE = "none"
 Name = Annotated[str, Field(min_length=1)]
 Options = dict[str, dict[str, Any]]
 
@@ -60,11 +61,38 @@ class LLM(Section):
 class TTS(Section):
     """The voice."""
 
-    engine: Name = Field(default="kokoro", description="Which plugin, or none for text only.")
+    engine: tuple[Name, ...] = Field(
+        default=("kokoro",),
+        min_length=1,
+        description="Which plugin, or a list of them that stand in for one another; none (the last): text only.",
+    )
     voice: Name = Field(default="af_bella", description="The voice of an NPC that names none.")
     speed: float = Field(default=1.0, ge=0.5, le=2, description="How fast it speaks.")
     idle_unload_s: float = Field(default=600, ge=0, description="Unload the voice after this silence; 0 = never.")
+    max_memory_mb: int = Field(
+        default=3000,
+        ge=0,
+        description="Memory at which the voice is restarted in a pause, at 1.5 times as much at once; 0 = no limit.",
+    )
     options: Options = Field(default={}, description="Each engine's own options, by its name.")
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _one_or_several(cls, engine: object) -> object:
+        return (engine,) if isinstance(engine, str) else engine
+
+    @field_validator("engine")
+    @classmethod
+    def _in_order(cls, engine: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(engine)) < len(engine):
+            raise ValueError("an engine is named twice")
+        if NO_VOICE in engine[:-1]:
+            raise ValueError("none stands last: nothing comes after text alone")
+        return engine
+
+    @property
+    def speaks(self) -> bool:
+        return self.engine != (NO_VOICE,)
 
 
 class Speech(Section):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from rfsn_bridge import yaml_file
-from rfsn_bridge.config import Config
+from rfsn_bridge.config import NO_VOICE, Config
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import LLMBackend, Recall, Services, WorldRules
 from rfsn_bridge.mind import data
@@ -19,11 +19,11 @@ from rfsn_bridge.mind.templates import Prompts, load_prompts
 from rfsn_bridge.mind.world_model import WorldModel
 from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.registry import Registration, Registry
+from rfsn_bridge.speech.fallback import Spec, VoiceChain
 from rfsn_bridge.speech.queue import SpeechQueue
-from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
+from rfsn_bridge.speech.voice import EngineSpec
 from rfsn_bridge.speech.wave_files import WaveFiles
 
-NO_VOICE = "none"
 NO_RECALL = "none"
 NO_PRIOR = "none"
 _NEEDS_NO_PRIOR = "greedy"
@@ -37,7 +37,7 @@ class Snapshot:
     revision: int
     config: Config
     llm: LLMBackend
-    voice: VoiceProcess | None
+    voice: VoiceChain | None
     speech_queue: SpeechQueue
     wave_files: WaveFiles | None
     """Where speech goes for games that play files; None where the config names no folder."""
@@ -58,7 +58,7 @@ def build(config: Config, registry: Registry, services: Services) -> Snapshot:
         llm=_part(
             registry, "llm", llm.backend, ("llm", "backend"), ("llm", "options"), llm.options, config, services
         ),
-        voice=_voice(config, registry, services) if tts.engine != NO_VOICE else None,
+        voice=_voice(config, registry, services) if tts.speaks else None,
         speech_queue=SpeechQueue(config.speech.max_queue_size),
         wave_files=_wave_files(config, services),
         mind=build_mind(config, registry, services),
@@ -183,13 +183,20 @@ def _options(part: Registration, raw: Mapping[str, Any], at: tuple[str, ...], co
         raise yaml_file.explain(invalid, part.options, config.lines, config.name, at) from None
 
 
-def _voice(config: Config, registry: Registry, services: Services) -> VoiceProcess:
+def _voice(config: Config, registry: Registry, services: Services) -> VoiceChain:
     tts = config.tts
-    part = _chosen(registry, "tts", tts.engine, ("tts", "engine"), config)
-    options = _options(part, tts.options.get(tts.engine, {}), ("tts", "options", tts.engine), config)
+    specs = {name: None if name == NO_VOICE else _engine(name, config, registry, services) for name in tts.engine}
+    return VoiceChain(
+        specs, tts.voice, services.notice, idle_unload_s=tts.idle_unload_s, max_memory_mb=tts.max_memory_mb
+    )
+
+
+def _engine(name: str, config: Config, registry: Registry, services: Services) -> Spec:
+    part = _chosen(registry, "tts", name, ("tts", "engine"), config)
+    options = _options(part, config.tts.options.get(name, {}), ("tts", "options", name), config)
     if not isinstance(part.factory, str):
         hint = 'register it as "module:Class"'
-        raise PluginError(f"tts {tts.engine!r} of plugin {part.plugin.name} is not named by its class", hint)
+        raise PluginError(f"tts {name!r} of plugin {part.plugin.name} is not named by its class", hint)
     engine, plugin = part.factory, part.plugin
 
     def spec() -> EngineSpec:
@@ -199,4 +206,4 @@ def _voice(config: Config, registry: Registry, services: Services) -> VoiceProce
             return EngineSpec("module", "", "", engine, values)
         return EngineSpec("file", str(plugin.path), plugin.sha256 or "", engine, values)
 
-    return VoiceProcess(spec, tts.voice, services.notice, idle_unload_s=tts.idle_unload_s)
+    return spec

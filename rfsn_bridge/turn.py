@@ -61,11 +61,11 @@ from rfsn_bridge.protocol.messages import (
     UsageView,
 )
 from rfsn_bridge.snapshot import Snapshot
+from rfsn_bridge.speech.fallback import VoiceChain
 from rfsn_bridge.speech.reply import ReplyFilter
 from rfsn_bridge.speech.sentences import SentenceSplitter
 from rfsn_bridge.speech.spoken import SpokenText, reading_ms
 from rfsn_bridge.speech.visemes import visemes
-from rfsn_bridge.speech.voice import VoiceProcess
 
 log = logging.getLogger(__name__)
 
@@ -430,7 +430,7 @@ class RunningTurn:
         self.heard.speech_complete(seq, duration_ms)
         self._send(AudioEnd(turn_id=self.turn_id, seq=seq, duration_ms=duration_ms, chunks=chunks + 1))
 
-    async def _utter_whole(self, voice: VoiceProcess, request: SpeechRequest, seq: int) -> None:
+    async def _utter_whole(self, voice: VoiceChain, request: SpeechRequest, seq: int) -> None:
         """Synthesize one sentence into a file, and tell of it when it can be played."""
         files = self.snapshot.wave_files
         if files is None:

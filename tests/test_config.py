@@ -222,3 +222,27 @@ def test_the_process_environment_is_read_by_default(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(os.environ, "RFSN_PORT", "4321")
     (tmp_path / "config.yaml").write_text("")
     assert load(tmp_path / "config.yaml").server.port == 4321
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("piper", ("piper",)),
+        ("[kokoro, piper, none]", ("kokoro", "piper", "none")),
+        ("none", ("none",)),
+    ],
+)
+def test_one_engine_or_several_may_speak(written: str, meant: tuple[str, ...]) -> None:
+    tts = parse(f"tts: {{engine: {written}}}".encode()).tts
+    assert tts.engine == meant
+    assert tts.speaks == (written != "none")
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [("[none, kokoro]", "none stands last"), ("[piper, piper]", "named twice"), ("[]", "at least 1")],
+)
+def test_a_chain_that_makes_no_sense_is_told_with_its_line(written: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as wrong:
+        parse(f"\ntts: {{engine: {written}}}".encode())
+    assert wrong.value.line == 2

@@ -139,3 +139,14 @@ async def test_a_broken_plugin_is_fatal_where_the_config_selects_what_it_would_o
     with pytest.raises(ConfigError, match=r"plugin broken failed: .*no luck"):
         built(tmp_path, TEXT_ONLY + "llm: {backend: broken}\n")
     assert built(tmp_path, TEXT_ONLY + "llm: {backend: mine}\n")
+
+
+async def test_several_engines_make_a_chain(tmp_path: Path) -> None:
+    made = built(tmp_path, "llm: {backend: mine}\ntts: {engine: [kokoro, openai, none]}\n")
+    assert made.voice is not None and made.voice.engine == "kokoro"
+
+
+async def test_an_unknown_engine_of_a_chain_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no tts named 'kokro'") as wrong:
+        built(tmp_path, "llm: {backend: mine}\ntts:\n  engine: [openai, kokro]\n")
+    assert (wrong.value.line, wrong.value.key) == (3, "tts.engine")

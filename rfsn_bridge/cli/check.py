@@ -26,7 +26,7 @@ def main(args: argparse.Namespace) -> int:
     problems = asyncio.run(_build(config, paths.data_folder(args.data)))
     for problem in problems:
         print(f"not used: plugin {problem.plugin}: {problem.message}")
-    print(f"{settings.config_path(args)} is right: llm {config.llm.backend}, tts {config.tts.engine}")
+    print(f"{settings.config_path(args)} is right: llm {config.llm.backend}, tts {', '.join(config.tts.engine)}")
     return 0
 
 

@@ -51,16 +51,19 @@ def examine(args: Namespace) -> int:
 
 def all_checks(config: Config, data: Path) -> list[Callable[[], Check]]:
     """Every check but the config's own, in the order of their lines."""
-    voice, embedded = config.tts.engine == "kokoro", config.llm.backend == "llama_cpp"
+    engines, embedded = config.tts.engine, config.llm.backend == "llama_cpp"
+    voice = "kokoro" in engines
     return [
         checks.python,
         checks.package,
         partial(checks.data_folder, data),
         *(partial(checks.model, name, data) for name in models_of(config)),
         partial(checks.imports, "xllamacpp", required=embedded),
-        partial(checks.imports, "onnxruntime", required=voice),
+        partial(checks.imports, "onnxruntime", required=voice or "piper" in engines),
         partial(checks.imports, "kokoro_onnx", required=voice),
         partial(checks.imports, "espeak-ng", required=voice, code=checks.ESPEAK),
+        *([checks.piper] if "piper" in engines else []),
+        *([partial(advice.speech_server, config)] if "openai" in engines else []),
         checks.sound,
         partial(checks.port, config.server.host, config.server.port),
         partial(advice.ollama, config),

@@ -16,15 +16,18 @@ from rfsn_bridge.config import Config
 from rfsn_bridge.models import catalogue, fetch
 from rfsn_bridge.models.catalogue import Model
 
+_VOICE_MODELS = {"kokoro": {"model": "kokoro", "voices": "kokoro-voices"}, "piper": {"model": "piper-joe"}}
+"""The options of our engines that name models, and what they are by default."""
+
 
 def models_of(config: Config) -> tuple[str, ...]:
     """What a config's own backend and engine are told to load: names of the catalogue, or paths of files."""
     wanted: list[str] = []
     if config.llm.backend == "llama_cpp":
         wanted.append(config.llm.options.get("llama_cpp", {}).get("model", "smollm2"))
-    if config.tts.engine == "kokoro":
-        options = config.tts.options.get("kokoro", {})
-        wanted += [options.get("model", "kokoro"), options.get("voices", "kokoro-voices")]
+    for engine in config.tts.engine:
+        options = config.tts.options.get(engine, {})
+        wanted += [options.get(key, name) for key, name in _VOICE_MODELS.get(engine, {}).items()]
     return tuple(dict.fromkeys(map(str, wanted)))
 
 

@@ -14,6 +14,7 @@ from rfsn_bridge.models.catalogue import load as load_catalogue
 from rfsn_bridge.openai_chat import normalize_base_url, shown
 
 OLLAMA = "http://127.0.0.1:11434"
+SPEECH_SERVER = "http://127.0.0.1:8880/v1"
 LM_STUDIO = "http://127.0.0.1:1234/v1"
 
 _GB = 1 << 30
@@ -119,6 +120,24 @@ def openai(config: Config) -> Check:
     if needed and model and model not in names:
         return Check(name, "warn", f"does not list {model}, but {_some(names)}", "check llm.options.openai.model")
     return Check(name, "ok", f"answers at {shown(address)} with {_some(names)}")
+
+
+def speech_server(config: Config) -> Check:
+    """The server that the voice `openai` is spoken by. Any answer shows that it is there: few can list voices."""
+    options = config.tts.options.get("openai", {})
+    address = str(options.get("base_url", SPEECH_SERVER))
+    variable = str(options.get("api_key_env", ""))
+    if variable and not os.environ.get(variable):
+        return Check(
+            "speech server", "fail", f"the environment variable {variable} is not set", "put the key into it"
+        )
+    try:
+        address = normalize_base_url(address)
+        httpx.get(f"{address}/models", timeout=2.0, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        hint = "start it, or correct tts.options.openai.base_url"
+        return _absent("speech server", address, error, needed=True, start=hint)
+    return Check("speech server", "ok", f"answers at {shown(address)}")
 
 
 def _absent(name: str, address: str, error: Exception, needed: bool, start: str) -> Check:

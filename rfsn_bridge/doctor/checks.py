@@ -97,6 +97,14 @@ def imports(name: str, *, required: bool, code: str | None = None, label: str = 
     return Check(label or name, "fail" if required else "warn", said, hint)
 
 
+def piper() -> Check:
+    """An extra, for its licence's sake (GPL-3)."""
+    works, said = _child("import piper, importlib.metadata as m; print(m.version('piper-tts'))")
+    if works:
+        return Check("piper-tts", "ok", said)
+    return Check("piper-tts", "fail", said, 'run: pip install "rfsn-bridge[piper]"')
+
+
 def sound() -> Check:
     """A loudspeaker for the daemon's own playback; a game that plays the audio itself does without."""
     works, said = _child(SOUND)

@@ -274,3 +274,31 @@ def test_doctor_as_json(text_only: Path, tmp_path: Path, capsys: pytest.CaptureF
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is True
     assert {frozenset(check) for check in said["checks"]} == {frozenset({"name", "mark", "finding", "hint"})}
+
+
+def test_only_the_engines_of_the_chain_are_looked_at(tmp_path: Path) -> None:
+    def names(engine: str) -> set[str]:
+        found = doctor.all_checks(parse(f"tts: {{engine: {engine}}}".encode()), tmp_path)
+        return {getattr(getattr(check, "func", check), "__name__", "") for check in found}
+
+    assert not names("kokoro") & {"piper", "speech_server"}
+    assert {"piper", "speech_server"} <= names("[kokoro, openai, piper]")
+
+
+def test_a_speech_server_is_there_if_it_answers_anything(closed_port: int) -> None:
+    with serving({}) as address:
+        config = parse(f"tts: {{engine: openai, options: {{openai: {{base_url: '{address}'}}}}}}".encode())
+        assert advice.speech_server(config).mark == "ok"
+    gone = parse(f"tts: {{engine: openai, options: {{openai: {{base_url: '127.0.0.1:{closed_port}'}}}}}}".encode())
+    assert advice.speech_server(gone).mark == "fail"
+    assert "base_url" in advice.speech_server(gone).hint
+
+
+def test_a_speech_server_whose_key_is_not_set_is_told_by_the_keys_name() -> None:
+    config = parse(b"tts: {engine: openai, options: {openai: {api_key_env: NO_SUCH_KEY}}}")
+    assert advice.speech_server(config).finding == "the environment variable NO_SUCH_KEY is not set"
+
+
+def test_the_models_of_every_engine_are_named() -> None:
+    config = parse(b"llm: {backend: ollama}\ntts: {engine: [kokoro, piper, none]}")
+    assert models_of(config) == ("kokoro", "kokoro-voices", "piper-joe")

@@ -90,7 +90,7 @@ _PHONEMES = {
     CH_J_SH: "ʃʒʧʤɕʑʥʨʝçʂʐꭧ",
     DST: "tdszɾɖʈʦʣ",
     EEE: "ijɨ",
-    EH: "eɛəɜɘA",
+    EH: "eɛəɜɘᵊA",
     FV: "fvɸʋⱱ",
     IH: "ɪᵻ",
     K: "kɡgxɣχqɟcʁħʀ",

@@ -106,6 +106,28 @@ def test_a_direction_may_span_sentences() -> None:
     assert spoken("*He nods.", "Then sits.", "He smiles.* Ah.") == ["", "", "Ah."]
 
 
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("*nods* Aye, friend.", "nods. Aye, friend."),
+        ("*He nods.* Aye.", "He nods. Aye."),
+        ("Aye, *nods* come in.", "Aye, nods, come in."),
+        ("Well *sighs*, come in.", "Well, sighs, come in."),
+        ("So be it.*sighs*Go.", "So be it. sighs. Go."),
+        ("(laughs softly) You jest.", "laughs softly. You jest."),
+        ("I am *very* tired 🙂.", "I am very tired."),
+        ("*nods*", "nods"),
+    ],
+)
+def test_with_narration_directions_are_said_and_marks_are_not(shown: str, said: str) -> None:
+    assert SpokenText(NAME, narration=True).spoken(shown) == said
+
+
+def test_with_narration_a_direction_may_span_sentences() -> None:
+    voice = SpokenText(NAME, narration=True)
+    assert [voice.spoken(each) for each in ("*He nods.", "Then sits.* Well?")] == ["He nods.", "Then sits. Well?"]
+
+
 def test_a_direction_without_its_end_does_not_swallow_the_speech() -> None:
     assert spoken("*nods slowly.", "Well met, traveler.", "What brings you here?") == [
         "",
@@ -120,9 +142,8 @@ def test_emphasis_over_two_sentences_is_said() -> None:
 
 @given(st.lists(st.text(alphabet="aA.s *_()[]~`#<>3🙂\u200d!?,:-", max_size=40), max_size=5))
 def test_any_text_is_survived_and_tidy(sentences: list[str]) -> None:
-    voice = SpokenText(NAME)
-    for sentence in sentences:
-        said = voice.spoken(sentence)
+    voices = SpokenText(NAME), SpokenText(NAME, narration=True)
+    for said in (voice.spoken(sentence) for voice in voices for sentence in sentences):
         assert said == said.strip()
         assert "  " not in said
         assert not said or any(map(str.isalnum, said))

@@ -72,7 +72,7 @@ class TTS(Section):
     max_memory_mb: int = Field(
         default=3000,
         ge=0,
-        description="Memory at which the voice is restarted in a pause, at 1.5 times as much at once; 0 = no limit.",
+        description="Memory at which the voice is restarted in a pause, at 1.5 times that at once; 0 = no limit.",
     )
     options: Options = Field(default={}, description="Each engine's own options, by its name.")
 

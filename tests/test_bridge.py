@@ -31,9 +31,9 @@ def missing() -> EngineSpec:
 
 async def test_a_voice_that_cannot_be_opened_is_told_of_once(tmp_path: Path) -> None:
     async with running_daemon(ScriptedLLM(["Aye. "]), tmp_path, Settings(voice=True)) as daemon:
-        voice = daemon.bridge.snapshot.voice
-        assert voice
-        voice._find_spec = missing
+        chain = daemon.bridge.snapshot.voice
+        assert chain
+        chain._engines[0].voice._find_spec = missing  # type: ignore[union-attr]
         async with raw_client(daemon.url, audio="binary") as client:
             await client.meet("a")
             await client.say("a", "Hail.")

@@ -25,6 +25,7 @@ from rfsn_bridge.protocol.messages import PROTOCOL, Hello, Identified, Identify,
 from rfsn_bridge.protocol.session import Session, encode
 from rfsn_bridge.registry import Registry
 from rfsn_bridge.snapshot import Snapshot, build
+from rfsn_bridge.speech.playback import Levels, Playback
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,10 @@ class Bridge:
         except BaseException:
             self.store.close()
             raise
+        playback = config.playback
+        levels = Levels(playback.volume, playback.mute, playback.duck, playback.attenuation)
+        self.playback = Playback(self.notice, device=playback.device, levels=levels)
+        """What games that want it hear from this machine; nothing is opened before one does."""
         self._plugin_problems = registry.problems
 
     @property
@@ -111,6 +116,8 @@ class Bridge:
         ):
             game.send(notice)
         self._warm_up(speech=game.audio != "none")
+        if game.audio == "daemon":
+            self.playback.wake()
         if self._backups is None:
             keeping = keep_backups(self.store, lambda: self.snapshot.config.memory, self._warn_of_backup)
             self._backups = asyncio.create_task(keeping)
@@ -167,7 +174,8 @@ class Bridge:
         config = self.snapshot.config
         changes = message.model_dump(include={"temperature", "max_tokens"}, exclude_none=True)
         if message.max_queue_size is not None:
-            self.snapshot.speech_queue.size = message.max_queue_size
+            if self.snapshot.synthesis is not None:
+                self.snapshot.synthesis.resize(message.max_queue_size)
             config = config.model_copy(
                 update={"speech": config.speech.model_copy(update={"max_queue_size": message.max_queue_size})}
             )
@@ -182,7 +190,11 @@ class Bridge:
         }
 
     def metrics(self) -> Metrics:
-        return self.meter.message(tts_queue_size=len(self.snapshot.speech_queue), sessions=len(self._games))
+        return self.meter.message(tts_queue_size=self._waiting_speech, sessions=len(self._games))
+
+    @property
+    def _waiting_speech(self) -> int:
+        return len(self.snapshot.synthesis) if self.snapshot.synthesis is not None else 0
 
     @property
     def _speaks(self) -> str:
@@ -202,7 +214,7 @@ class Bridge:
             "turns_running": self.meter.turns_running,
             "turns": {status.value: count for status, count in self.meter.turns.items()},
             "dropped_sentences": self.meter.dropped_sentences,
-            "tts_queue_size": len(self.snapshot.speech_queue),
+            "tts_queue_size": self._waiting_speech,
             "llm": config.llm.backend,
             "tts": self._speaks,
             "voice_ready": bool(voice and voice.ready),
@@ -286,8 +298,11 @@ class Bridge:
                 await asyncio.to_thread(close)
             except (Exception, SystemExit):  # a plugin's code
                 log.exception("the classifier could not be closed")
+        if self.snapshot.synthesis is not None:
+            await self.snapshot.synthesis.aclose()
         if self.snapshot.voice:
             await self.snapshot.voice.aclose()
+        await self.playback.aclose()
         await self._http.aclose()
         await self.store.aclose()
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from rfsn_bridge.cast import Cast, Member
@@ -50,12 +51,15 @@ from rfsn_bridge.protocol.messages import (
     NpcUpdate,
     Numbered,
     Ping,
+    Played,
     PlayerLine,
     Pong,
     Positions,
+    Priority,
     SaveCreated,
     SaveLoaded,
     SpeechReport,
+    SpeechStatus,
     StateView,
     Subscribe,
     Tune,
@@ -66,12 +70,18 @@ from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_mes
 from rfsn_bridge.remembrance import About, Remembrance
 from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
+from rfsn_bridge.speech.floor import Floor
+from rfsn_bridge.speech.outlets import Files, Frames, Loudspeaker, Outlet
+from rfsn_bridge.speech.playback import Playback, Sounded
 from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
 
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
 _METRICS_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.05
+_NEXT_WORD_MS = 150
+"""How long speech that is interrupted may go on to the end of a word."""
 
 AudioMode = Literal["binary", "file", "daemon", "none"]
 
@@ -95,6 +105,8 @@ class Daemon(Protocol):
     @property
     def games(self) -> "Sequence[Game]": ...
     def tune(self, message: Tune) -> dict[str, object]: ...
+    @property
+    def playback(self) -> Playback: ...
     def metrics(self) -> Metrics: ...
 
 
@@ -125,12 +137,16 @@ class Game:
             self._game_time,
             self._warn_of_memory,
         )
+        reports = session.identify.capabilities.reports
+        self._floor = Floor(
+            self._playing, reports=reports, one_at_a_time=bridge.snapshot.config.speech.one_at_a_time
+        )
         self._repertoire = Repertoire()
         self._deeds = Deeds()
         self._forgotten: set[str] = set()
         """Turns that a loaded save has undone."""
         self._slow: set[asyncio.Task[None]] = set()
-        """Answers that take longer than a moment."""
+        """Answers that take longer than a moment, and turns that end with their sentence."""
         self._turns: dict[str, RunningTurn] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reported: dict[str, asyncio.Event] = {}
@@ -145,9 +161,12 @@ class Game:
         wanted, snapshot = self.session.identify.capabilities.audio, self._bridge.snapshot
         if snapshot.voice is None:
             return "none"
-        if wanted == "binary" or (wanted == "file" and snapshot.wave_files):
-            return wanted
-        return "none"
+        return "none" if wanted == "file" and not snapshot.wave_files else wanted
+
+    @property
+    def _reports(self) -> bool:
+        """Whether it is told what was played."""
+        return self.session.identify.capabilities.reports or self.audio == "daemon"
 
     @property
     def paused(self) -> bool:
@@ -189,10 +208,14 @@ class Game:
                 self._done(message)
             case GamePaused():
                 self._playing.pause(paused=message.paused)
+                self._floor.wake()
+                self._bridge.playback.pause(message.paused)
                 for reported in self._reported.values():
                     reported.set()
                 self._done(message)
-            case Positions():  # daemon-played speech will need them
+            case Positions():
+                ears = (message.listener.position, message.listener.forward) if message.listener else None
+                self._bridge.playback.places(ears, message.npcs)
                 self._done(message)
             case ActionsRegister():
                 self._repertoire.register(message)
@@ -279,7 +302,7 @@ class Game:
             raise ProtocolError("unavailable", f"{member.npc.name} is in a scene of the game's own", hint)
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
-        self._interrupt_npc(message.npc_id)
+        self._interrupt_npc(message.npc_id, message.priority)
         context = message.context
         line = Line(
             npc=member.npc,
@@ -311,29 +334,55 @@ class Game:
             hearing=self._hearing(delivery),
             clock=self._clock,
             playing=self._playing,
+            outlet=self._outlet,
+            floor=self._floor,
         )
+        before = [self._turns[each] for each in member.unrecorded]
         self._turns[turn_id] = member.unrecorded[turn_id] = turn
         self._reported[turn_id] = asyncio.Event()
         self._insight.began(turn, member)
-        self._tasks[turn_id] = asyncio.create_task(self._live(turn, member), name=f"turn {turn_id}")
+        self._tasks[turn_id] = asyncio.create_task(self._live(turn, member, before), name=f"turn {turn_id}")
 
     @property
     def _delivery(self) -> Delivery:
-        if self.audio == "none":
-            return Delivery.PACED if self.session.identify.capabilities.visemes else Delivery.SHOWN
-        return Delivery.FILES if self.audio == "file" else Delivery.FRAMES
+        if self.audio != "none":
+            return Delivery.ALOUD
+        return Delivery.PACED if self.session.identify.capabilities.visemes else Delivery.SHOWN
+
+    def _outlet(self, turn: RunningTurn) -> Outlet:
+        """The way of a turn's sound to this client."""
+        files = self._bridge.snapshot.wave_files
+        if self.audio == "file" and files:
+            voice_type = turn.line.npc.voice_type
+            return Files(turn.turn_id, files, voice_type, self, turn.heard, self._playing)
+        if self.audio == "daemon":
+            npc_id, playback = turn.line.npc.npc_id, self._bridge.playback
+            playback.focus(npc_id if turn.line.by_player else None)
+            tell = partial(self._sounded, turn)
+            return Loudspeaker(turn.turn_id, npc_id, playback, tell, turn, turn.heard, self._playing)
+        lips = self.session.identify.capabilities.visemes
+        return Frames(turn.turn_id, turn.number, turn, turn.heard, self._playing, lips=lips)
+
+    def _sounded(self, turn: RunningTurn, sounded: Sounded) -> None:
+        """This machine's loudspeakers tell what became of a passage."""
+        if sounded.status == "underrun":
+            self._bridge.meter.underruns += 1
+            return
+        self.send(Played(turn_id=turn.turn_id, seq=sounded.seq, status=sounded.status, heard_ms=sounded.heard_ms))
+        if turn.turn_id in self._turns:
+            self._take_report(turn, sounded.seq, sounded.status, sounded.heard_ms)
 
     def _hearing(self, delivery: Delivery) -> Hearing:
         if delivery is Delivery.SHOWN:
             return Hearing.SHOWN
-        if self.session.identify.capabilities.reports:
+        if self._reports:
             return Hearing.REPORTED
         return Hearing.SHOWN if delivery is Delivery.PACED else Hearing.PLAYED
 
-    async def _live(self, turn: RunningTurn, member: Member) -> None:
+    async def _live(self, turn: RunningTurn, member: Member, before: Sequence[RunningTurn]) -> None:
         """A turn's whole life: produced, heard, recorded."""
         started_at = time.time()
-        produced = asyncio.create_task(self._produce(turn, member))
+        produced = asyncio.create_task(self._produce(turn, member, before))
         try:
             await turn.over.wait()
             produced.cancel()  # does nothing where it has ended by itself
@@ -354,8 +403,11 @@ class Game:
         # Only now: a turn that is recorded must not keep the next one waiting for the disk.
         await self._insight.keep(member, self.playthrough)
 
-    async def _produce(self, turn: RunningTurn, member: Member) -> None:
+    async def _produce(self, turn: RunningTurn, member: Member, before: Sequence[RunningTurn]) -> None:
+        """Produce a turn, once those of the same NPC `before` it are over."""
         try:
+            for earlier in before:
+                await earlier.over.wait()
             if member.memory:
                 await asyncio.shield(member.memory)
             history = member.remembered(turn, self._playing())
@@ -481,13 +533,21 @@ class Game:
             if message.turn_id in self._insight:
                 return  # it came after its deadline
             raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
-        if not turn.heard.report(message.seq, message.status, message.heard_ms, self._playing()):
+        if not self._take_report(turn, message.seq, message.status, message.heard_ms):
             raise ProtocolError(
                 "invalid_value", f"turn {message.turn_id!r} has no sentence {message.seq}", field="seq"
             )
-        if message.status != "started":
-            self.session.forget_audio(message.turn_id, message.seq)
-        self._reported[message.turn_id].set()
+
+    def _take_report(self, turn: RunningTurn, seq: int, status: SpeechStatus, heard_ms: int | None) -> bool:
+        """Something was played; False if there is no such sentence."""
+        if not turn.heard.report(seq, status, heard_ms, self._playing()):
+            return False
+        if status != "started":
+            self.session.forget_audio(turn.turn_id, seq)
+            if turn.heard.settled:
+                self._floor.silent(turn.turn_id)
+        self._reported[turn.turn_id].set()
+        return True
 
     # --- Saves
 
@@ -510,8 +570,7 @@ class Game:
         chosen = [turn for turn in self._turns.values() if npc_id in (None, turn.line.npc.npc_id)]
         for turn in chosen:
             self._forgotten.add(turn.turn_id)
-            turn.interrupt()
-            self._reported[turn.turn_id].set()
+            self._stop(turn, "critical")
         return len(chosen)
 
     def member(self, npc_id: str) -> Member | None:
@@ -568,18 +627,37 @@ class Game:
             chosen = [turn for turn in self._turns.values() if turn.line.npc.npc_id == message.npc_id]
         else:
             chosen = list(self._turns.values())
-        return sum(map(self._stop, chosen))
+        return sum(self._stop(turn, message.priority) for turn in chosen)
 
-    def _interrupt_npc(self, npc_id: str) -> None:
+    def _interrupt_npc(self, npc_id: str, priority: Priority = "critical") -> None:
         for turn in list(self._turns.values()):
             if turn.line.npc.npc_id == npc_id:
-                self._stop(turn)
+                self._stop(turn, priority)
 
-    def _stop(self, turn: RunningTurn) -> bool:
-        """End a turn, or the waiting for what is still being heard of one that is written."""
+    def _stop(self, turn: RunningTurn, priority: Priority) -> bool:
+        """End a turn, or the waiting for what is still being heard of one that is written; whether it ends.
+
+        A `low` priority lets it go on, a `medium` one lets it finish the sentence that is being heard.
+        """
+        if priority == "low":
+            return False
+        if priority == "medium" and (heard := turn.heard.sounding(self._playing())):
+            turn.finish_sentence()
+            task = asyncio.create_task(self._stop_after(turn, heard[0]))
+            self._slow.add(task)
+            task.add_done_callback(self._slow.discard)
+            return True
         stopped = turn.interrupt()
+        self._bridge.playback.stop(turn.turn_id, within_ms=_NEXT_WORD_MS if priority == "high" else 0)
         self._reported[turn.turn_id].set()
         return stopped
+
+    async def _stop_after(self, turn: RunningTurn, seq: int) -> None:
+        """End a turn when a sentence of it has been heard."""
+        while (heard := turn.heard.sounding(self._playing())) and heard[0] == seq:
+            await asyncio.sleep(min(heard[1], _LOOK_EVERY_S))
+        if turn.turn_id in self._turns:
+            self._stop(turn, "critical")
 
     # --- Watching
 
@@ -620,10 +698,9 @@ class Game:
         for task in self._slow:
             task.cancel()
         for turn in list(self._turns.values()):
-            turn.interrupt()
+            self._stop(turn, "critical")
             turn.heard.abandon(self._playing())
             self._deeds.give_up(turn)
-            self._reported[turn.turn_id].set()
         if tasks := list(self._tasks.values()):
             await asyncio.wait(tasks)
         for member in self._cast.members:

@@ -1,6 +1,6 @@
 """Config and registry made into one immutable set of built parts, which a turn holds from start to end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from rfsn_bridge import yaml_file
 from rfsn_bridge.config import NO_VOICE, Config
+from rfsn_bridge.domain import Npc
 from rfsn_bridge.errors import BridgeError, ConfigError, PluginError
 from rfsn_bridge.interfaces import LLMBackend, Recall, Services, WorldRules
 from rfsn_bridge.mind import data
@@ -19,9 +20,15 @@ from rfsn_bridge.mind.templates import Prompts, load_prompts
 from rfsn_bridge.mind.world_model import WorldModel
 from rfsn_bridge.model_path import resolve_models
 from rfsn_bridge.registry import Registration, Registry
+from rfsn_bridge.speech.cache import PhraseCache
 from rfsn_bridge.speech.fallback import Spec, VoiceChain
-from rfsn_bridge.speech.queue import SpeechQueue
+from rfsn_bridge.speech.normal import normal
+from rfsn_bridge.speech.phrase_files import folder_in
+from rfsn_bridge.speech.pronunciation import Pronunciation, load_pronunciation
+from rfsn_bridge.speech.spoken import SpokenText
+from rfsn_bridge.speech.synthesis import Synthesis
 from rfsn_bridge.speech.voice import EngineSpec
+from rfsn_bridge.speech.voices import Voices, language_of, load_voices
 from rfsn_bridge.speech.wave_files import WaveFiles
 
 NO_RECALL = "none"
@@ -38,7 +45,10 @@ class Snapshot:
     config: Config
     llm: LLMBackend
     voice: VoiceChain | None
-    speech_queue: SpeechQueue
+    synthesis: Synthesis | None
+    """The way to the voice."""
+    voices: Voices
+    pronunciation: Pronunciation
     wave_files: WaveFiles | None
     """Where speech goes for games that play files; None where the config names no folder."""
     mind: Mind
@@ -48,22 +58,43 @@ class Snapshot:
     small: bool
     """Whether the language model is one that loses its way in a long prompt."""
 
+    def voice_of(self, npc: Npc) -> str:
+        """Who speaks for an NPC."""
+        known = self.voice.voices if self.voice else ()
+        engine = self.voice.engine if self.voice else NO_VOICE
+        return self.voices.choose(npc, engine, known, self.config.tts.voice)
+
+    def spoken(self, npc: Npc, voice: str) -> Callable[[str], tuple[str, Mapping[str, str]]]:
+        """For the sentences of one turn, in order: what is to be said of each, and how words of it sound."""
+        text = SpokenText(npc.name, narration=self.config.speech.narration)
+        lang = language_of(voice)
+
+        def spoken(sentence: str) -> tuple[str, Mapping[str, str]]:
+            return self.pronunciation.apply(normal(text.spoken(sentence), lang))
+
+        return spoken
+
 
 def build(config: Config, registry: Registry, services: Services) -> Snapshot:
     """Build every part the config names; raises ConfigError or PluginError. Nothing heavy is loaded yet."""
     llm, tts = config.llm, config.tts
+    voice = _voice(config, registry, services) if tts.speaks else None
     return Snapshot(
         revision=1,
         config=config,
         llm=_part(
             registry, "llm", llm.backend, ("llm", "backend"), ("llm", "options"), llm.options, config, services
         ),
-        voice=_voice(config, registry, services) if tts.speaks else None,
-        speech_queue=SpeechQueue(config.speech.max_queue_size),
+        voice=voice,
+        synthesis=_synthesis(voice, config, services) if voice else None,
+        voices=load_voices(_table(config)),
+        pronunciation=load_pronunciation(
+            [(name, _file(config, name, "speech", "pronunciation")) for name in config.speech.pronunciation]
+        ),
         wave_files=_wave_files(config, services),
         mind=build_mind(config, registry, services),
         recall=_recall(config, registry, services),
-        prompts=load_prompts([(name, _file(config, name, "prompts")) for name in config.mind.prompts]),
+        prompts=load_prompts([(name, _file(config, name, "mind", "prompts")) for name in config.mind.prompts]),
         small=llm.prompt == "short" or (llm.prompt == "auto" and llm.backend == "llama_cpp"),
     )
 
@@ -101,7 +132,7 @@ def _priors(config: Config) -> Mapping[str, bytes]:
         return {}
     from rfsn_bridge.mind.prior import read_prior  # needs numpy
 
-    text = _file(config, name, "prior") if name else resources.files(data).joinpath(_PRIOR).read_bytes()
+    text = _file(config, name, "mind", "prior") if name else resources.files(data).joinpath(_PRIOR).read_bytes()
     try:
         return read_prior(text)
     except ValueError as error:
@@ -115,19 +146,34 @@ def _rules(registry: Registry, name: str, config: Config, services: Services) ->
     if not name.endswith((".yaml", ".yml")):
         pack: WorldRules = _mind_part(registry, "rules", name, config, services)
         return pack
-    return WorldRules(name, _file(config, name, "rules"))
+    return WorldRules(name, _file(config, name, "mind", "rules"))
 
 
-def _file(config: Config, name: str, key: str) -> bytes:
+def _table(config: Config) -> list[tuple[str, bytes]]:
+    name = config.speech.voices
+    return [(name, _file(config, name, "speech", "voices"))] if name else []
+
+
+def _file(config: Config, name: str, *at: str) -> bytes:
     """A file that a setting names, from the folder of config.yaml."""
     path = config.folder / Path(name).expanduser()
     try:
         return path.read_bytes()
     except OSError as error:
-        line = config.line_of("mind", key)
+        line, key = config.line_of(*at), ".".join(at)
         where = f"{config.name}, line {line}: " if line else ""
-        message = f"{where}mind.{key}: {path} cannot be read: {error.strerror}"
-        raise ConfigError(message, "correct the path", key=f"mind.{key}", line=line) from None
+        message = f"{where}{key}: {path} cannot be read: {error.strerror}"
+        raise ConfigError(message, "correct the path", key=key, line=line) from None
+
+
+def _synthesis(voice: VoiceChain, config: Config, services: Services) -> Synthesis:
+    speech = config.speech
+    cache = PhraseCache(
+        folder_in(services.data),
+        memory_bytes=speech.cache_memory_mb << 20,
+        disk_bytes=speech.cache_disk_mb << 20,
+    )
+    return Synthesis(voice, cache, size=speech.max_queue_size, when_full=speech.when_full)
 
 
 def _wave_files(config: Config, services: Services) -> WaveFiles | None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from random import Random
 from typing import Protocol
@@ -17,7 +17,6 @@ from rfsn_bridge.acting import added, choose_action, opened
 from rfsn_bridge.aftermath import Aftermath
 from rfsn_bridge.domain import (
     ActionCall,
-    AudioChunk,
     Decision,
     Deed,
     Exchange,
@@ -30,12 +29,11 @@ from rfsn_bridge.domain import (
     Signal,
     SignalContext,
     Situation,
-    SpeechRequest,
     TextDelta,
     TurnStatus,
     Usage,
 )
-from rfsn_bridge.errors import BridgeError, LLMError, VoiceError
+from rfsn_bridge.errors import BridgeError, LLMError
 from rfsn_bridge.memory.heard import Heard, Hearing
 from rfsn_bridge.mind import game_actions
 from rfsn_bridge.mind.experience import Experience
@@ -46,7 +44,6 @@ from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
     Audio,
     AudioDropped,
-    AudioEnd,
     CandidateView,
     DecisionMade,
     Notice,
@@ -61,10 +58,12 @@ from rfsn_bridge.protocol.messages import (
     UsageView,
 )
 from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.speech.fallback import VoiceChain
+from rfsn_bridge.speech.floor import Floor
+from rfsn_bridge.speech.outlets import Outlet
 from rfsn_bridge.speech.reply import ReplyFilter
 from rfsn_bridge.speech.sentences import SentenceSplitter
-from rfsn_bridge.speech.spoken import SpokenText, reading_ms
+from rfsn_bridge.speech.spoken import reading_ms
+from rfsn_bridge.speech.turn_voice import NOTHING_TO_SAY, TurnVoice
 from rfsn_bridge.speech.visemes import visemes
 
 log = logging.getLogger(__name__)
@@ -90,8 +89,7 @@ class Delivery(Enum):
     """Not at all: sentences are shown as they come."""
     PACED = "paced"
     """Not at all, but sentences are shown one after another, each for its time, with moving lips."""
-    FRAMES = "frames"
-    FILES = "files"
+    ALOUD = "aloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +141,13 @@ class RunningTurn:
         hearing: Hearing,
         clock: Callable[[], float] = time.monotonic,
         playing: Callable[[], float] | None = None,
+        outlet: Callable[["RunningTurn"], Outlet] | None = None,
+        floor: Floor | None = None,
     ) -> None:
-        """`playing` is the clock of what is heard (default: `clock`); it may stand still."""
+        """`playing` is the clock of what is heard (default: `clock`); it may stand still.
+
+        Of a turn that is heard ALOUD, `outlet` makes the way of its sound, and `floor` says when it may sound.
+        """
         self.turn_id = turn_id
         self.number = number
         self.line = line
@@ -165,13 +168,18 @@ class RunningTurn:
         self._marks: dict[str, float] = {}
         self._raw = ""
         self._shown: list[str] = []
+        self._sentences = 0
+        self._clause = ""
+        """The beginning of the first sentence, where that went ahead."""
         self._withheld = False
         self._cut = False
         """The model began to speak for the player; nothing more is shown."""
         self._usage: Usage | None = None
         self._failure: BridgeError | None = None
         self.over = asyncio.Event()
-        self._waiting: asyncio.Queue[Sentence | None] = asyncio.Queue()  # bounded by the reply's own length
+        self._voice: TurnVoice | None = None
+        self._outlet = outlet
+        self._floor = floor
         meter.turns_running += 1
         out.send(TurnStarted(re=line.re, turn_id=turn_id, turn_number=number, npc_id=line.npc.npc_id))
 
@@ -186,8 +194,8 @@ class RunningTurn:
         """Produce the turn. Cancelling is the same as `interrupt`."""
         try:
             decision = await self._decide(mindset, history)
-            aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
-            speech = asyncio.create_task(self._speak()) if aloud else None
+            self._voice = self._make_voice()
+            speech = asyncio.create_task(self._voice.run()) if self._voice else None
             try:
                 await self._write(decision, history, mindset.memories)
                 await self._act(decision)
@@ -209,12 +217,20 @@ class RunningTurn:
 
         Whoever runs the turn then cancels it, as `over` is set.
         """
+        if self._floor:
+            self._floor.silent(self.turn_id)
         if self.status is None:
             self._finish(TurnStatus.INTERRUPTED)
         elif self.silenced or self.heard.settled:
             return False
         self.silenced = True
         return True
+
+    def finish_sentence(self) -> None:
+        """Begin nothing new; whoever asks for this interrupts the turn when its sentence has been heard."""
+        self._cut = True
+        if self._voice:
+            self._voice.finish_passage()
 
     # --- The mind
 
@@ -236,7 +252,7 @@ class RunningTurn:
         self.decision = decision
         mindset.aftermath.decided(self.turn_id, decision, lambda: self.text)
         self._mark("decision_ms")
-        self._send(
+        self.send(
             DecisionMade(
                 turn_id=self.turn_id,
                 npc_id=line.npc.npc_id,
@@ -273,6 +289,7 @@ class RunningTurn:
                     elif isinstance(part, TextDelta):
                         self._mark("first_token_ms")
                         self._take(reply.feed(part.text), splitter)
+                        self._go_ahead(splitter)
                     if reply.ended or self._said_enough:
                         break
         except LLMError as error:
@@ -280,13 +297,14 @@ class RunningTurn:
         self._take(reply.flush(), splitter)
         for text in splitter.flush():
             self._say(text)
-        self._send(TextFinished(turn_id=self.turn_id, sentences=len(self._shown)))
+        self.send(TextFinished(turn_id=self.turn_id, sentences=len(self._shown)))
         if not (self._shown or self._withheld or self._failure):
             hint = "say it in other words; if that does not help, try another model"
-            self._send(
+            self.send(
                 Notice(level="warning", code="empty_reply", message="the language model said nothing", hint=hint)
             )
-        self._waiting.put_nowait(None)
+        if self._voice:
+            self._voice.end()
 
     def _request(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> LLMRequest:
         config, line, llm = self.snapshot.config.llm, self.line, self.snapshot.llm
@@ -318,20 +336,36 @@ class RunningTurn:
         most = self.snapshot.config.llm.max_sentences
         if self.decision:
             most = most_sentences(self.decision.style, most, small=self.snapshot.small)
-        return self._cut or 0 < most <= len(self._shown)
+        return self._cut or 0 < most <= self._sentences
 
-    def _say(self, text: str) -> None:
-        """Show a sentence, unless a safety rule forbids it, and queue it for the voice."""
+    def _go_ahead(self, splitter: SentenceSplitter) -> None:
+        """Show the first clause before its sentence is written, where that brings its sound forward."""
+        if (
+            self._voice is None
+            or self._shown
+            or self._withheld
+            or self.snapshot.config.speech.first_chunk != "clause"
+        ):
+            return
+        pending = splitter.pending
+        since_ms = self._elapsed_ms() - self._marks["first_token_ms"]
+        if pending and since_ms > 0 and (end := self._voice.first_clause(pending, len(pending) * 1000 / since_ms)):
+            self._say(splitter.cut(end), ends_sentence=False)
+
+    def _say(self, text: str, *, ends_sentence: bool = True) -> None:
+        """Show a sentence, unless a safety rule forbids it, and give it to the voice."""
         if self._said_enough:
             return
         if self._shown and text.startswith(_FOR_THE_PLAYER):  # a server that does not heed `stop`
             self._cut = True
             return
         before, _, self._raw = self._raw.partition(text)
-        sentence = Sentence(len(self._shown), text)
+        sentence = Sentence(len(self._shown), text, ends_sentence)
         decision = self.decision
         state = decision.state if decision else NpcState()
-        if veto := self.snapshot.mind.veto_sentence(sentence, SafetyContext(self.line.npc, state)):
+        judged = replace(sentence, text=self._clause + before + text)
+        self._clause = "" if ends_sentence else text
+        if veto := self.snapshot.mind.veto_sentence(judged, SafetyContext(self.line.npc, state)):
             self._meter.vetoed_sentences += 1
             self._withheld = True
             log.info("turn %s: a sentence was withheld by %s", self.turn_id, veto.partition(":")[0])
@@ -339,10 +373,11 @@ class RunningTurn:
         if self.status is not None:
             return
         self._mark("first_sentence_ms")
+        self._sentences += ends_sentence
         self._shown.append(before + text)
         self.heard.shown(before + text)
         duration_ms = self._pace(sentence)
-        self._send(
+        self.send(
             SentenceSaid(
                 turn_id=self.turn_id,
                 npc_id=self.line.npc.npc_id,
@@ -354,7 +389,8 @@ class RunningTurn:
                 visemes=visemes(text, duration_ms) if duration_ms else None,
             )
         )
-        self._waiting.put_nowait(sentence)
+        if self._voice:
+            self._voice.say(sentence)
 
     def _pace(self, sentence: Sentence) -> int | None:
         """How long a client that shows sentences one by one shows this one."""
@@ -383,96 +419,30 @@ class RunningTurn:
 
     # --- The voice
 
-    async def _speak(self) -> None:
-        spoken = SpokenText(self.line.npc.name)
-        while (sentence := await self._waiting.get()) is not None:
-            text = spoken.spoken(sentence.text)
-            if not text:
-                self._drop(sentence.seq, "nothing in it can be said")
-                continue
-            try:
-                async with self.snapshot.speech_queue.place():
-                    await self._utter(sentence.seq, text)
-            except VoiceError as error:
-                self._meter.dropped_sentences += 1
-                self._drop(sentence.seq, error.message)
-
-    async def _utter(self, seq: int, text: str) -> None:
-        """Synthesize one sentence and send its frames; each waits for the next, so that the last can say so."""
-        tts, voice = self.snapshot.config.tts, self.snapshot.voice
-        if voice is None:
-            return
-        request = SpeechRequest(text, self.line.npc.voice or tts.voice, tts.speed)
-        if self._delivery is Delivery.FILES:
-            await self._utter_whole(voice, request, seq)
-            return
-        held: AudioChunk | None = None
-        chunks = samples = 0
-        try:
-            async with voice.speak(request) as audio:
-                async for chunk in audio:
-                    if held is None:
-                        self._begin_audio(seq, chunk.sample_rate)
-                    else:
-                        self._send_frame(seq, chunks, held.pcm)
-                        chunks += 1
-                    samples += len(chunk.pcm) // 2
-                    held = chunk
-        except VoiceError:
-            if held is not None:
-                self._send_frame(seq, chunks, b"", last=True, aborted=True)
-            raise
-        if held is None:
-            self._drop(seq, "nothing in it can be said")
-            return
-        self._send_frame(seq, chunks, held.pcm, last=True)
-        duration_ms = round(1000 * samples / held.sample_rate)
-        self.heard.speech_complete(seq, duration_ms)
-        self._send(AudioEnd(turn_id=self.turn_id, seq=seq, duration_ms=duration_ms, chunks=chunks + 1))
-
-    async def _utter_whole(self, voice: VoiceChain, request: SpeechRequest, seq: int) -> None:
-        """Synthesize one sentence into a file, and tell of it when it can be played."""
-        files = self.snapshot.wave_files
-        if files is None:
-            return
-        async with voice.speak(request) as audio:
-            chunks = [chunk async for chunk in audio]
-        if not chunks:
-            self._drop(seq, "nothing in it can be said")
-            return
-        pcm, sample_rate = [chunk.pcm for chunk in chunks], chunks[0].sample_rate
-        path = await asyncio.to_thread(files.write, pcm, sample_rate, self.line.npc.voice_type)
-        duration_ms = round(1000 * sum(map(len, pcm)) / 2 / sample_rate)
-        self._mark("first_audio_ms")
-        self.heard.speech_sent(seq, seq, self._playing())
-        self.heard.speech_complete(seq, duration_ms)
-        self._send(
-            Audio(
-                turn_id=self.turn_id,
-                seq=seq,
-                through_seq=seq,
-                sample_rate=sample_rate,
-                duration_ms=duration_ms,
-                path=path,
-                visemes=visemes(request.text, duration_ms),
-            )
+    def _make_voice(self) -> TurnVoice | None:
+        snapshot, npc = self.snapshot, self.line.npc
+        if self._delivery is not Delivery.ALOUD:
+            return None
+        if snapshot.synthesis is None or self._outlet is None or self._floor is None:
+            return None
+        voice = snapshot.voice_of(npc)
+        return TurnVoice(
+            self.turn_id,
+            snapshot.synthesis,
+            self._floor,
+            self._outlet(self),
+            self.heard,
+            snapshot.spoken(npc, voice),
+            voice,
+            snapshot.config.tts.speed,
+            began=lambda: self._mark("first_audio_ms"),
+            dropped=self._dropped,
         )
 
-    def _begin_audio(self, seq: int, sample_rate: int) -> None:
-        self._mark("first_audio_ms")
+    def _dropped(self, seq: int, reason: str) -> None:
         if self.status is None:
-            self.heard.speech_sent(seq, seq, self._playing())
-            audio = Audio(turn_id=self.turn_id, seq=seq, through_seq=seq, sample_rate=sample_rate)
-            self._out.begin_audio(audio, self.number)
-
-    def _send_frame(self, seq: int, chunk: int, pcm: bytes, *, last: bool = False, aborted: bool = False) -> None:
-        if self.status is None:
-            self._out.send_frame(self.turn_id, AudioFrame(self.number, seq, chunk, pcm, last, aborted))
-
-    def _drop(self, seq: int, reason: str) -> None:
-        if self.status is None:
-            self.heard.speech_dropped(seq)
-            self._send(AudioDropped(turn_id=self.turn_id, seq=seq, reason=reason))
+            self._meter.dropped_sentences += reason != NOTHING_TO_SAY
+            self.send(AudioDropped(turn_id=self.turn_id, seq=seq, reason=reason))
 
     # --- The end
 
@@ -490,8 +460,8 @@ class RunningTurn:
         if failure:
             code = "llm_unavailable" if isinstance(failure, LLMError) else "internal"
             error = TurnError(code=code, message=failure.message, hint=failure.hint or None)
-            self._send(Notice(level="error", code=code, message=error.message, hint=error.hint))
-        self._send(
+            self.send(Notice(level="error", code=code, message=error.message, hint=error.hint))
+        self.send(
             TurnFinished(
                 turn_id=self.turn_id,
                 status=status,
@@ -507,9 +477,18 @@ class RunningTurn:
 
     # --- How
 
-    def _send(self, message: Numbered) -> None:
+    def send(self, message: Numbered) -> None:
+        """To the client, if the turn is not over."""
         if self.status is None:
             self._out.send(message)
+
+    def begin_audio(self, audio: Audio, turn_number: int) -> None:
+        if self.status is None:
+            self._out.begin_audio(audio, turn_number)
+
+    def send_frame(self, turn_id: str, frame: AudioFrame) -> None:
+        if self.status is None:
+            self._out.send_frame(turn_id, frame)
 
     def _elapsed_ms(self) -> float:
         return (self._clock() - self._began) * 1000

@@ -379,7 +379,7 @@ async def test_nothing_of_a_turn_follows_its_interruption_whenever_it_comes(tmp_
             await client.ask(type="interrupt", **how)
             assert len(client.messages("turn_finished", turn_id=turn_id)) == 1
         await client.settle()
-        assert len(daemon.bridge.snapshot.speech_queue) == 0
+        assert daemon.bridge.snapshot.synthesis is not None and len(daemon.bridge.snapshot.synthesis) == 0
     statuses = {message["status"] for message in client.messages("turn_finished")}
     assert statuses == {"interrupted", "completed"}, "the moments do not cover all of a turn"
     for finished in client.messages("turn_finished"):

@@ -5,13 +5,18 @@ after the other from when its speech was sent. Without speech, a sentence is hea
 seconds of playing time, passed in.
 """
 
-from collections.abc import Callable
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 _CHARACTERS_PER_S = 17.2
 """How fast Kokoro speaks English at speed 1; stands in for a duration that is not known yet."""
+_WORD = re.compile(r"\S+")
 _REPORT_GRACE_S = 10.0
+_LATE_S = 1.0
+"""How late a report may be before a sentence that should be over counts as over."""
 _ABORT_GRACE_S = 2.0
 
 
@@ -74,6 +79,8 @@ class Heard:
         self._hearing = hearing
         self._said: list[_Said] = []
         self._through: dict[int, int] = {}
+        self._words: dict[int, list[int]] = {}
+        """When the words of an utterance end, in milliseconds, where its voice knows that."""
         self._finished_at: float | None = None
         self._interrupted = False
 
@@ -97,6 +104,10 @@ class Heard:
         for said in covered:
             said.duration_s = duration_ms / 1000 * len(said.text) / characters
 
+    def speech_words(self, seq: int, ends_ms: Sequence[int]) -> None:
+        """When more words of an utterance end."""
+        self._words.setdefault(seq, []).extend(ends_ms)
+
     def speech_dropped(self, seq: int) -> None:
         """A sentence stays unspoken, but it was shown."""
         for said in self._covered(seq):
@@ -118,7 +129,7 @@ class Heard:
         else:
             started = covered[0].started_at
             elapsed = heard_ms / 1000 if heard_ms is not None else (now - started if started is not None else 0.0)
-            self._pour(covered, elapsed)
+            self._pour(seq, covered, elapsed)
             for said in covered:
                 said.settled = True
         return True
@@ -157,6 +168,22 @@ class Heard:
     def settled(self) -> bool:
         return self._finished_at is not None and all(said.settled for said in self._said)
 
+    def sounding(self, now: float) -> tuple[int, float] | None:
+        """The sentence that is being heard, and for how many seconds yet at most; None: there is none."""
+        if self._hearing is Hearing.PLAYED:
+            self._play_until(now)
+        for seq, said in enumerate(self._said):
+            if said.settled or said.sent_at is None or self._hearing is Hearing.SHOWN:
+                continue
+            if self._hearing is Hearing.PLAYED and said.heard < 1:
+                return seq, said.length_s * (1 - said.heard)
+            if self._hearing is Hearing.REPORTED:
+                begun_at = said.sent_at if said.started_at is None else said.started_at
+                left_s = begun_at + said.length_s + _LATE_S - now
+                if left_s > 0:
+                    return seq, left_s
+        return None
+
     def so_far(self, now: float) -> str:
         """The best guess of what has been heard by now, without changing what is known."""
         heard = [(said.text, said.heard) for said in self._said]
@@ -188,8 +215,15 @@ class Heard:
     def _covered(self, seq: int) -> list[_Said]:
         return self._said[seq : self._through.get(seq, seq) + 1]
 
-    @staticmethod
-    def _pour(covered: list[_Said], elapsed_s: float) -> None:
+    def _pour(self, seq: int, covered: list[_Said], elapsed_s: float) -> None:
+        """So much of an utterance was heard: whole words by its voice's timings, or else by its length."""
+        if ends_ms := self._words.get(seq):
+            heard = bisect_right(ends_ms, elapsed_s * 1000) / len(ends_ms)
+            words = round(heard * sum(len(said.text.split()) for said in covered))
+            for said in covered:
+                said.heard = _after_words(said.text, words)
+                words -= len(said.text.split())
+            return
         for said in covered:
             said.heard = min(1.0, max(0.0, elapsed_s / said.length_s))
             elapsed_s -= said.length_s
@@ -203,6 +237,14 @@ class Heard:
             begins = max(said.sent_at, free_at)
             free_at = begins + said.length_s
             said.heard = min(1.0, max(0.0, (now - begins) / said.length_s))
+
+
+def _after_words(text: str, count: int) -> float:
+    """The part of a text that its first words are."""
+    ends = [found.end() for found in _WORD.finditer(text)]
+    if count >= len(ends):
+        return 1.0
+    return (ends[count - 1] + 0.5) / len(text) if count > 0 else 0.0
 
 
 def _joined(pieces: list[tuple[str, float]]) -> str:

@@ -14,6 +14,8 @@ class Meter:
     turns: dict[TurnStatus, int] = field(default_factory=lambda: dict.fromkeys(TurnStatus, 0))
     dropped_sentences: int = 0
     vetoed_sentences: int = 0
+    underruns: int = 0
+    """How often speech that the daemon plays ran dry."""
     refused_actions: int = 0
     """Answers of a language model that asked for what is not registered or not legal."""
     latest: Timings | None = None

@@ -31,6 +31,7 @@ Short = Annotated[str, Field(max_length=256)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Seq = Annotated[int, Field(ge=0, le=65535)]
 Priority = Literal["low", "medium", "high", "critical"]
+SpeechStatus = Literal["started", "ended", "aborted"]
 Position = tuple[float, float, float]
 Playthrough = Annotated[str, Field(min_length=1, max_length=128, description="Keeps two games' memories apart.")]
 SaveId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -334,7 +335,7 @@ class SpeechReport(FromClient):
     type: Literal["speech_report"] = "speech_report"
     turn_id: Annotated[str, Field(min_length=1, max_length=64)]
     seq: Seq
-    status: Literal["started", "ended", "aborted"]
+    status: SpeechStatus
     heard_ms: Annotated[int, Field(ge=0)] | None = Field(default=None, description="How much of it was heard.")
 
 
@@ -712,6 +713,16 @@ class AudioEnd(Numbered):
     chunks: int
 
 
+class Played(Numbered):
+    """What became of the speech that the daemon plays itself; it needs no `speech_report`."""
+
+    type: Literal["playback"] = "playback"
+    turn_id: str
+    seq: int
+    status: SpeechStatus
+    heard_ms: int
+
+
 class AudioDropped(Numbered):
     """A sentence stays unspoken; its text was shown all the same."""
 
@@ -801,6 +812,7 @@ ServerMessage = (
     | TextFinished
     | Audio
     | AudioEnd
+    | Played
     | AudioDropped
     | ActionRequest
     | TurnFinished

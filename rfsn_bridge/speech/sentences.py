@@ -111,6 +111,17 @@ class SentenceSplitter:
         self.reset()
         return sentences
 
+    @property
+    def pending(self) -> str:
+        """What came after the last sentence; empty while it hangs on more text whether a sentence has ended in it."""
+        return "" if self._waiting else self._buffer
+
+    def cut(self, end: int) -> str:
+        """Take the first `end` characters of `pending` out of the stream."""
+        head, self._buffer = self._buffer[:end].strip(), self._buffer[end:]
+        self._at = max(0, self._at - end)
+        return head
+
     def _scan(self, *, final: bool) -> list[str]:
         text, start, at, size = self._buffer, 0, self._at, len(self._buffer)
         sentences: list[str] = []

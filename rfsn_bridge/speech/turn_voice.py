@@ -1,0 +1,270 @@
+"""The voice of one turn: takes sentences as they are shown, has them spoken, sends their sound where it is heard.
+
+Three things go on side by side: sentences come in, pieces of them are ordered a little ahead of what is being
+heard, and their sound goes out, in order, once the turn has the floor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from rfsn_bridge.domain import AudioChunk, Sentence, SpeechRequest, WordTiming
+from rfsn_bridge.errors import VoiceError
+from rfsn_bridge.speech.compose import Composer, Piece
+from rfsn_bridge.speech.floor import Floor
+from rfsn_bridge.speech.outlets import Ears, Outlet
+from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, Pace
+from rfsn_bridge.speech.queue import QueueClosed, Superseded
+from rfsn_bridge.speech.synthesis import Synthesis, Take
+
+NOTHING_TO_SAY = "nothing in it can be said"
+
+_AHEAD_S = 3.0
+"""Of speech, or as much as the voice needs for another sentence, are kept ready; more would be for the bin."""
+_USUAL_SENTENCE = 60
+"""Characters."""
+_USUAL_REST = 40
+"""Characters that a sentence still has behind its first clause."""
+_LONGEST_HOLD_S = 1.5
+
+
+def later(chunk: AudioChunk, ms: int) -> AudioChunk:
+    """A chunk whose timings begin so much later."""
+
+    def shifted(timings: Sequence[WordTiming]) -> tuple[WordTiming, ...]:
+        return tuple(WordTiming(each.text, each.start_ms + ms, each.end_ms + ms) for each in timings)
+
+    return replace(chunk, timings=shifted(chunk.timings), phonemes=shifted(chunk.phonemes)) if ms else chunk
+
+
+Spoken = Callable[[str], tuple[str, Mapping[str, str]]]
+"""What is to be said of a sentence (empty: nothing), and how words of it sound."""
+
+
+class TurnVoice:
+    """`say` and `end` as the text comes; `run` until all of it has gone out. Cancelling `run` silences it."""
+
+    def __init__(
+        self,
+        turn_id: str,
+        synthesis: Synthesis,
+        floor: Floor,
+        outlet: Outlet,
+        ears: Ears,
+        spoken: Spoken,
+        voice: str,
+        speed: float,
+        *,
+        began: Callable[[], None],
+        dropped: Callable[[int, str], None],
+    ) -> None:
+        """`began` is called with the first sound, `dropped(seq, reason)` for each sentence that stays unspoken."""
+        self._turn_id = turn_id
+        self._synthesis = synthesis
+        self._floor = floor
+        self._outlet = outlet
+        self._ears = ears
+        self._spoken = spoken
+        self._voice = voice
+        self._speed = speed
+        self._began = began
+        self._dropped = dropped
+        self._composer = Composer()
+        self._ordered: deque[Take] = deque()  # bounded by `_AHEAD_S`
+        self._all_ordered = False
+        self._ordered_s = 0.0
+        """Of speech that was ordered and has not gone out."""
+        self._heard_first = False
+        self._saying = -1
+        """The first sentence of the passage that is being said."""
+        self._said_s = 0.0
+        """Of its sound."""
+        self._written_per_s = 0.0
+        self._news = asyncio.Event()
+
+    # --- Text comes in
+
+    def say(self, sentence: Sentence) -> None:
+        text, phonemes = self._spoken(sentence.text)
+        if text:
+            self._composer.add(sentence.seq, text, phonemes, ends_sentence=sentence.ends_sentence)
+        else:
+            self._drop(sentence.seq, sentence.seq, NOTHING_TO_SAY)
+        self._tell()
+
+    def end(self) -> None:
+        """No sentence follows."""
+        self._composer.end()
+        self._tell()
+
+    def finish_passage(self) -> None:
+        """Say no more than the passage that is being said."""
+        self._composer.cut()
+        while self._ordered and self._ordered[-1].piece.seq != self._saying:
+            self._ordered.pop().cancel()
+        self._tell()
+
+    def first_clause(self, text: str, written_per_s: float) -> int:
+        """How much of the unfinished first sentence should be shown and said at once; 0: nothing yet.
+
+        `written_per_s`: how many characters come in a second.
+        """
+        self._written_per_s = written_per_s
+        return self._pace.first(text, _USUAL_REST / written_per_s)
+
+    # --- Sound goes out
+
+    async def run(self) -> None:
+        ordering = asyncio.create_task(self._order())
+        try:
+            while take := await self._next():
+                await self._passage(take)
+            await ordering  # a fault of it is the turn's
+        finally:
+            ordering.cancel()
+            with suppress(asyncio.CancelledError):
+                await ordering
+            self._synthesis.withdraw(self._turn_id)
+            for take in self._ordered:
+                take.cancel()
+            self._floor.leave(self._turn_id)
+
+    async def _order(self) -> None:
+        """Order pieces, as far ahead as is good."""
+        try:
+            while not self._composer.done:
+                pace, left_s = self._pace, self._left_s
+                ahead_s = max(_AHEAD_S, 2 * pace.work_s(_USUAL_SENTENCE))
+                if self._synthesis.when_full == "wait" and left_s > ahead_s:
+                    await self._change(left_s - ahead_s)
+                elif piece := self._composer.take(left_s, pace, whole=self._outlet.whole):
+                    await self._order_piece(piece)
+                else:
+                    await self._change(left_s if left_s > 0 else None)
+        except (QueueClosed, Superseded):
+            return  # the turn is over, or the daemon
+        finally:
+            self._all_ordered = True
+            self._tell()
+
+    async def _order_piece(self, piece: Piece) -> None:
+        request = SpeechRequest(piece.text, self._voice, self._speed, phonemes=piece.phonemes)
+        take = Take(piece, request)
+        self._ordered_s += self._length_s(take)
+        self._ordered.append(take)
+        self._tell()
+        await self._synthesis.order(take, self._turn_id)
+
+    @property
+    def _pace(self) -> Pace:
+        return self._synthesis.pace(self._speed)
+
+    @property
+    def _left_s(self) -> float:
+        """Speech that is to be heard yet: on its way to the listener, and ordered."""
+        return self._floor.left_s(self._turn_id) + self._ordered_s
+
+    def _length_s(self, take: Take) -> float:
+        return len(take.piece.text) / (CHARACTERS_PER_S * self._speed)
+
+    async def _next(self) -> Take | None:
+        """The next piece that was ordered; None: there is none."""
+        while not self._ordered:
+            if self._all_ordered:
+                return None
+            await self._change(None)
+        return self._ordered.popleft()
+
+    async def _change(self, timeout_s: float | None) -> None:
+        """Return when something has happened since it was looked at."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _passage(self, take: Take) -> None:
+        """Have a passage heard: this piece, and those that go on with it."""
+        first = take.piece
+        self._saying, self._said_s = first.seq, 0.0
+        began = False
+        failure = ""
+        while True:
+            piece = take.piece
+            if not failure:
+                try:
+                    began = await self._piece(take, began)
+                    if piece.closes and began:
+                        await self._outlet.end(piece.pause_s)
+                        self._floor.sounds(self._turn_id, piece.pause_s)
+                    failure = "" if began or not piece.closes else NOTHING_TO_SAY
+                except VoiceError as error:
+                    failure = error.message
+            else:
+                take.cancel()  # the passage is lost: what was ordered of it is for nothing
+            self._ordered_s = max(0.0, self._ordered_s - self._length_s(take))
+            self._tell()
+            if piece.closes or (following := await self._next()) is None:
+                break
+            take = following
+        if failure:
+            if began:
+                self._outlet.fail()
+            self._drop(first.seq, first.through_seq, failure)
+        self._floor.give_way(self._turn_id)
+
+    async def _piece(self, take: Take, began: bool) -> bool:
+        """Send the sound of a piece; whether its passage has begun by now."""
+        begun_ms = round(1000 * self._said_s)
+        await take.sounding()
+        async for piece_chunk in take:
+            chunk = later(piece_chunk, begun_ms)
+            if not began:
+                if not self._heard_first:
+                    await self._hold(take.piece)
+                await self._floor.take(self._turn_id)
+                self._outlet.begin(take.piece, chunk)
+                began = True
+                if not self._heard_first:
+                    self._heard_first = True
+                    self._began()
+            if chunk.timings:
+                self._ears.speech_words(self._saying, [word.end_ms for word in chunk.timings])
+            self._outlet.feed(chunk)
+            seconds = len(chunk.pcm) / 2 / chunk.sample_rate
+            self._said_s += seconds
+            self._floor.sounds(self._turn_id, seconds)
+        return began
+
+    async def _hold(self, piece: Piece) -> None:
+        """Keep the first sound back where it would run dry before the next can follow."""
+        pace = self._pace
+        written = len(piece.rest) or self._composer.waiting
+        unwritten_s = 0.0
+        if not written:
+            if self._composer.done:
+                return
+            unwritten_s = _USUAL_SENTENCE / self._written_per_s if self._written_per_s else 0.0
+        inside = bool(piece.rest) or not piece.ends_sentence
+        sound_s = pace.speech_s(len(piece.text))
+        hold_s = pace.hold_s(sound_s, unwritten_s, written or _USUAL_SENTENCE, inside=inside)
+        if hold_s > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._following(), min(hold_s, _LONGEST_HOLD_S))
+
+    async def _following(self) -> None:
+        """Return once the piece after the first can be heard, or there is none."""
+        while not self._ordered and not self._all_ordered:
+            await self._change(None)
+        if self._ordered:
+            await self._ordered[0].sounding()
+
+    def _drop(self, seq: int, through_seq: int, reason: str) -> None:
+        for each in range(seq, through_seq + 1):
+            self._ears.speech_dropped(each)
+            self._dropped(each, reason)

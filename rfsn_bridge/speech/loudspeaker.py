@@ -98,6 +98,8 @@ class Loudspeaker:
         self._called_at = 0.0
         self._feed: _Feed | None = None
         self._initialised = False
+        self._hopeful = name != NO_DEVICE
+        """Whether the last attempt to open it has not failed."""
         self._lost = False
         """Whether it was told that nothing can be heard."""
         if name != NO_DEVICE:
@@ -117,8 +119,8 @@ class Loudspeaker:
 
     @property
     def opening(self) -> bool:
-        """Whether it may soon be `playing`."""
-        return self._feed is None and self._name != NO_DEVICE and (self._wanted.is_set() or bool(self._called_at))
+        """Whether it will be `playing` soon, as far as is known: it was not lost, and is wanted."""
+        return self._feed is None and self._hopeful and self._wanted.is_set()
 
     @property
     def stuck_s(self) -> float:
@@ -136,12 +138,14 @@ class Loudspeaker:
             try:
                 stream, device = self._asked(self._open)
             except Exception as error:  # whatever it is: it is told, and tried again
+                self._hopeful = False
                 self._fail(error)
                 self._wanted.clear()
                 self._wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
                 continue
             failures = 0
+            self._hopeful = True
             self._tell(device)
             self._lost = False
             gone = self._watch(stream)

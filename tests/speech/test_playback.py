@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -119,10 +121,10 @@ async def test_a_stop_waits_for_the_end_of_a_word() -> None:
     ear = Ear()
     async with a_playback() as playback:
         playback.begin("turn", 0, "npc", RATE, ear)
-        playback.feed("turn", 0, sound(9000), [4000, 8000])
+        playback.feed("turn", 0, sound(9000), [1500, 8000])
         await ear.wait("started", "turn", 0)
         playback.stop("turn", 0, within_ms=7000)
-        assert (await ear.wait("aborted", "turn", 0)).heard_ms == 4000
+        assert (await ear.wait("aborted", "turn", 0)).heard_ms == 1500
 
 
 async def test_nothing_is_heard_while_the_game_stands_still() -> None:
@@ -209,6 +211,12 @@ async def test_a_long_utterance_passes_in_several_frames() -> None:
         await ear.wait("aborted", "turn", 0)
 
 
+def test_the_daemon_loads_nothing_that_sounds() -> None:
+    program = "import sys, rfsn_bridge.speech.playback\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"numpy", "sounddevice", "rfsn_bridge.speech.player"}
+
+
 # --- What goes wrong ---
 
 
@@ -258,6 +266,26 @@ async def test_a_player_that_keeps_dying_is_left_alone_for_a_while() -> None:
         await asyncio.sleep(0.2)
         say(playback, ear, "turn", 4)
         await ear.wait("ended", "turn", 4)
+
+
+@pytest.mark.slow
+async def test_a_sound_system_that_does_not_answer_costs_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes its time for that, and is no reason for a notice: the next process finds what it can."""
+    (tmp_path / "sounddevice.py").write_text("import threading\nthreading.Event().wait()")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    ear = Ear()
+    notices: list[Any] = []
+    async with Playback(lambda *told: notices.append(told)) as playback:
+        say(playback, ear, "turn", 0, 1000)
+        assert (await ear.wait("ended", "turn", 0)).heard_ms == 1000
+        async with asyncio.timeout(PATIENCE_S):
+            while not playback.counters.restarts:  # noqa: ASYNC110  # it is asked for, never told
+                await asyncio.sleep(0.1)
+        say(playback, ear, "turn", 1)
+        await ear.wait("ended", "turn", 1)
+        assert notices == []
 
 
 async def test_who_listens_badly_does_not_keep_others_from_hearing(caplog: pytest.LogCaptureFixture) -> None:

@@ -30,10 +30,13 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "yd": ("yard", "yards"),
     **{unit: ("pound", "pounds") for unit in ("lbs", "lb")},
     "oz": ("ounce", "ounces"),
-    **{unit: ("hour", "hours") for unit in ("hrs", "hr")},
+    **{unit: ("hour", "hours") for unit in ("hrs", "hr", "h")},
     **{unit: ("minute", "minutes") for unit in ("mins", "min")},
     **{unit: ("second", "seconds") for unit in ("secs", "sec")},
     "x": ("time", "times"),
+    "$": ("dollar", "dollars"),
+    "£": ("pound", "pounds"),
+    "€": ("euro", "euros"),
     "k": ("thousand", "thousand"),
     "M": ("million", "million"),
     "bn": ("billion", "billion"),
@@ -63,7 +66,7 @@ _FIGURE = re.compile(
     rf"""(?=\d|[$£€]\s?\d|[dDx×']\d)(?:
       (?P<date>(?<!\d)\d{{4}}-[01]\d-[0-3]\d(?!\d))
     | (?P<era>(?<!\w)[1-9]E\s?\d{{1,4}}\b)
-    | (?P<clock>(?<![\d:.])[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?![\d:])(?:{_HALF_DAY.format("clock_half")})?)
+    | (?P<clock>(?<![\d:.])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?![\d:])(?:{_HALF_DAY.format("clock_half")})?)
     | (?P<hour>(?<![\d.,])[01]?\d{_HALF_DAY.format("hour_half")})
     | (?P<money>[$£€]\s?{_NUMBER}(?:\s?(?P<scale>k|K|M|bn|thousand|million|billion)\b)?)
     | (?P<height>(?<![\w'])\d['′]\d{{1,2}}(?:["″]|'')?(?!\w))
@@ -73,7 +76,7 @@ _FIGURE = re.compile(
     | (?P<years>(?<![\d,.]){_YEAR}\s?[-–—]\s?{_YEAR}(?!\d|,\d))
     | (?P<series>(?<![\d.])\d+(?:-\d+){{2,}}(?![\d.]))
     | (?P<range>{_NUMBER}(?P<dash>\s?[-–—]\s?)(?=(?P<until>\d+)))
-    | (?P<decade>(?:(?<![\w])')?(?<![\d,.])(?:\d\d)?\d0's\b|(?:(?<![\w])')?(?<![\d,.])(?:\d\d)?\d0s\b)
+    | (?P<several>(?:(?<!\w)')?(?<![\d,.])\d{{1,4}}s\b)
     | (?P<ordinal>{_WHOLE}(?:st|nd|rd|th)(?!\w))
     | (?P<version>(?<![\d.])\d+(?:\.\d+){{2,}})
     | (?P<measure>{_NUMBER}(?P<gap>\s?)(?P<unit>{_UNIT})(?!\w))
@@ -84,6 +87,8 @@ _FIGURE = re.compile(
     """,
     re.VERBOSE,
 )
+_NEW_SENTENCE = re.compile(r"[\s\"'”’]*(?:\Z|(?<=\s)[A-Z])")
+_FROM = re.compile(r"(:[0-5]\d|\d\s?[AaPp][Mm])\s?[-–—]\s?(?=\d{1,2}(?::[0-5]\d|\s?[AaPp][Mm]\b))")
 _SIGN = re.compile(r"(?<![\w.,)\]])-(?=[$£€]?\d)")
 
 
@@ -190,12 +195,14 @@ class _Reader:
     def range(self, match: re.Match[str]) -> str:
         dash = match["dash"]
         first = match[0][: -len(dash)]
+        if first == match["until"] and len(dash) == 1:
+            return f"{self._number(first)} "  # fifty-fifty
         falling = len(dash) > 1 and _size(first) >= _size(match["until"])
         return f"{self._number(first)} {'minus' if falling else 'to'} "
 
-    def decade(self, match: re.Match[str]) -> str:
-        digits = match[0].replace("'", "").rstrip("s")
-        return plural(year(digits) if len(digits) > 2 else cardinal(digits))
+    def several(self, match: re.Match[str]) -> str:
+        digits = match[0].strip("'s")
+        return plural(year(digits) if len(digits) == 4 and digits.endswith("0") else cardinal(digits))
 
     def ordinal(self, match: re.Match[str]) -> str:
         return ordinal(match[0][:-2].replace(",", ""), joined_by=self.joined_by)
@@ -229,7 +236,7 @@ _KINDS: Mapping[str, Callable[[_Reader, re.Match[str]], str]] = {
     "the_year": _Reader.in_year,
     "fraction": _Reader.fraction,
     "era": _Reader.era,
-    "decade": _Reader.decade,
+    "several": _Reader.several,
     "years": _Reader.years,
     "series": _Reader.series,
     "version": _Reader.version,
@@ -245,7 +252,7 @@ _AMERICAN, _BRITISH = _Reader(" "), _Reader(" and ")
 def figures_as_words(text: str, *, british: bool = False) -> str:
     """`text` without a digit in it. British: "two hundred and one"."""
     reader = _BRITISH if british else _AMERICAN
-    return _FIGURE.sub(reader.read, _SIGN.sub("minus ", text))
+    return _FIGURE.sub(reader.read, _SIGN.sub("minus ", _FROM.sub(r"\1 to ", text)))
 
 
 def _size(digits: str) -> tuple[int, str]:
@@ -262,5 +269,5 @@ def _half_day(match: re.Match[str], half: str | None) -> str:
     """The full stop of "p.m." also ends its sentence, where that ends there."""
     if not half:
         return ""
-    stop = "." if match[0].endswith(".") and not match.string[match.end() :].strip(" \"'”’") else ""
+    stop = "." if match[0].endswith(".") and _NEW_SENTENCE.match(match.string, match.end()) else ""
     return f" {half.upper()}-M{stop}"

@@ -110,6 +110,7 @@ _TITLES = {
     "mt": "Mount",
     "ft": "Fort",
 }
+_ALWAYS_TITLES = frozenset({"mr", "mrs", "ms", "dr"})
 _BEFORE_NUMBER = {
     "no": "number",
     "nr": "number",
@@ -124,6 +125,14 @@ _BEFORE_NUMBER = {
     "lvl": "level",
     "ca": "circa",
     "pt": "part",
+    "jan": "January",
+    "feb": "February",
+    "aug": "August",
+    "sep": "September",
+    "sept": "September",
+    "oct": "October",
+    "nov": "November",
+    "dec": "December",
 }
 _ANYWHERE = {
     "e.g": "for example",
@@ -148,7 +157,7 @@ _ANYWHERE = {
 }
 _ABBREVIATION = re.compile(
     r"(?<![\w.'])(?:(?P<stopped>[A-Za-z](?:[A-Za-z]|\.(?=[A-Za-z])){0,5})(?P<stop>\.)"
-    r"|(?P<bare>M(?:rs?|s|t)|[DJS]r|Sgt|Capt|Prof|[Vv]s|[Ee]tc|[Ll]vl?|approx|w/o?(?!\w))(?![\w']))"
+    r"|(?P<bare>M(?:rs?|s|t)|[DJS]r|St|Jan|Feb|Aug|Sept?|Oct|Nov|Dec|Sgt|Capt|Prof|[Vv]s|[Ee]tc|[Ll]vl?|approx|w/o?(?!\w))(?![\w']))"
     r"(?P<gap>\s{0,2})(?=(?P<next>.)?)",
     re.DOTALL,
 )
@@ -158,8 +167,8 @@ def _abbreviation(match: re.Match[str]) -> str:
     """In full where it can be nothing else. The stop of one that ends the sentence stays."""
     written, following = match["stopped"] or match["bare"], match["next"] or ""
     short, gap, stop = written.casefold(), match["gap"], match["stop"] or ""
-    if short in _TITLES and following.isupper() and (written[0].isupper() or stop):
-        return f"{_TITLES[short]} " if gap or stop else match[0]
+    if short in _TITLES and (following.isupper() or short in _ALWAYS_TITLES) and (written[0].isupper() or stop):
+        return f"{_TITLES[short]}{gap or (' ' if following.isalnum() else '')}"
     if short in _BEFORE_NUMBER and following.isdigit():
         full = _BEFORE_NUMBER[short]
         return f"{full.capitalize() if written[0].isupper() else full} "
@@ -187,6 +196,7 @@ def _initials(match: re.Match[str]) -> str:
 # --- Roman numerals -------------------------------------------------------------------------------
 
 _ROMAN = re.compile(r"(?<=[A-Za-z]\s)(?=[IVXL])L?X{0,3}(?:IX|IV|V?I{0,3})(?![^\W_]|['’](?!s)|-)")
+_ROMAN_ALONE = re.compile(r"(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")
 _LAST_WORD = re.compile(r"[A-Za-z]{1,30}\s\Z")
 _PARTS = _words("chapter part book volume act scene section level phase tier rank class mark war scrolls")
 _NO_NAMES = _words(
@@ -213,7 +223,7 @@ def _roman(match: re.Match[str]) -> str:
 # --- Words ----------------------------------------------------------------------------------------
 
 _CAPITALS = re.compile(r"(?<![^\W\d_])[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ']*[A-ZÀ-ÖØ-Þ](?:(?=s\b)|(?![^\W\d_]))")
-_SPELLED = _words("NPC NPCS TV USA UK UFO AI ID DIY FAQ GPS DLC RPG API MMO AFK ASAP FBI CIA PC PCS CEO BBQ AM PM")
+_SPELLED = _words("NPC NPCS TV USA UK UFO AI ID DIY FAQ GPS DLC RPG API MMO AFK ASAP FBI CIA PC PCS CEO BBQ")
 _NOISES = _words(
     "HMM HMMM HM HRM GRR GRRR SHH SHHH PSST PST BRR BRRR TSK PFFT PFT ZZZ MM MMM NTH CWM SH TSSK HMPH PHT"
 )
@@ -223,6 +233,8 @@ _AS_WORDS = {"OK": "okay", "OKAY": "okay"}
 def _capitals(match: re.Match[str]) -> str:
     """Shouted words are words; what has no vowel, or is known to be spelled, is read letter by letter."""
     word = match[0]
+    if _ROMAN_ALONE.fullmatch(word):
+        return cardinal(roman(word)).title()
     if word in _AS_WORDS:
         return _AS_WORDS[word]
     if word in _SPELLED or not (word in _NOISES or _VOWEL.search(word)):
@@ -249,7 +261,7 @@ _ITS_VOWELS_DOUBLE = "eo"
 def _stretched(match: re.Match[str]) -> str:
     """ "Nooooo" as "No", "Yesss" as "Yes"; of what is no word ("Aaargh") enough to hear it drawn out."""
     word = match[0]
-    single, double = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
+    single, double = _RUN.sub(r"\1", word), _RUN.sub(lambda run: run[1] + run[1].lower(), word)
     for shorter in (single, double):
         if shorter.casefold() in _STRETCHABLE:
             return shorter
@@ -262,9 +274,12 @@ _STUTTER = re.compile(r"(?<![\w'-])([cstw]h|[bcdfghjklmnpqrstvwyz])-(?=\1)", re.
 
 # --- Symbols and pauses ---------------------------------------------------------------------------
 
-_BESIDE_FIGURE = re.compile(r"#(?=\d)|~\s?(?=\d)|(?<![\w.])\+(?=\d)|(?<=\d)\s?[x×*]\s?(?=\d)|(?<=\d)\s?÷\s?(?=\d)")
+_BESIDE_FIGURE = re.compile(
+    r"#(?=\d)|(?<=\d)\s?/(?=[a-z])|~\s?(?=\d)|(?<![\w.])\+(?=\d)|(?<=\d)\s?[x×*]\s?(?=\d)|(?<=\d)\s?÷\s?(?=\d)"
+)
 _NAMED_BESIDE = {
     "#": "number ",
+    "/": " per ",
     "~": "about ",
     "+": "plus ",
     "x": " times ",

@@ -64,7 +64,7 @@ def plural(words: str) -> str:
     """ "eighties", "thirds", "halves"."""
     if words.endswith("y"):
         return f"{words[:-1]}ies"
-    return "halves" if words == "half" else f"{words}s"
+    return "halves" if words == "half" else f"{words}es" if words.endswith("x") else f"{words}s"
 
 
 def year(digits: str) -> str:

@@ -39,6 +39,9 @@ from rfsn_bridge.speech.number_words import cardinal, ordinal, roman, year
         ("a 20-year-old", "a twenty-year-old"),
         ("mp3 and R2D2", "mp three and R two D two"),
         ("٣ men", "three men"),
+        ("fifty-fifty is 50-50", "fifty-fifty is fifty fifty"),
+        ("threes and sixes are 3s and 6s", "threes and sixes are threes and sixes"),
+        ("twice is 2 times, $5/day", "twice is two times, five dollars per day"),
     ],
 )
 def test_numbers_are_words(written: str, read: str) -> None:
@@ -53,6 +56,8 @@ def test_numbers_are_words(written: str, read: str) -> None:
         ("3 PM or 3:30am", "three P-M or three thirty A-M"),
         ("At 3 p.m.", "At three P-M."),
         ("At 3 p.m. we ride.", "At three P-M we ride."),
+        ("It is 3 p.m. We ride.", "It is three P-M. We ride."),
+        ("9:00-17:30, 10am–4pm", "nine o'clock to seventeen thirty, ten A-M to four P-M"),
         (
             "$5, $1.50, £0.99, €2 million",
             "five dollars, one dollar and fifty cents, ninety-nine pence, two million euros",
@@ -85,6 +90,8 @@ def test_times_money_and_measures_are_words(written: str, read: str) -> None:
         ("Nords vs. Elves", "Nords versus Elves"),
         ("the U.S.A.", "the U-S-A."),
         ("J. Stark", "J Stark"),
+        ("Mr. & Mrs. Stark, St John, Dr.", "Mister and Missus Stark, Saint John, Doctor"),
+        ("Sept. 5, Jan 3rd, in Dec.", "September five, January third, in Dec."),
         ("So do I. Come.", "So do I. Come."),
     ],
 )
@@ -100,6 +107,8 @@ def test_abbreviations_are_read_in_full(written: str, read: str) -> None:
         ("Chapter IV, Book I.", "Chapter Four, Book One."),
         ("World War II", "World War Two"),
         ("Malcolm X", "Malcolm X"),
+        ("II and VI", "Two and Six"),
+        ("I AM HERE", "I Am Here"),
         ("Then I spoke. Part I liked.", "Then I spoke. Part I liked."),
         ("FUS RO DAH!", "Fus Ro Dah!"),
         ("STOP, I'M HERE", "Stop, I'm Here"),

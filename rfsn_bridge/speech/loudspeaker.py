@@ -18,8 +18,8 @@ import numpy as np
 
 from rfsn_bridge.speech.mixer import Mixer
 from rfsn_bridge.speech.resampling import Samples
+from rfsn_bridge.speech.sound_devices import NoDevice, explained, ways
 
-RATE = 48_000
 LATENCY_S = 0.06
 """What is asked for: less, and a busy machine stutters."""
 START_S = 3.0
@@ -42,14 +42,6 @@ class Device:
     latency_ms: int = 0
     message: str = ""
     hint: str = ""
-
-
-class NoDevice(Exception):
-    """There is none; says why and what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message, self.hint = message, hint
 
 
 class _Feed:
@@ -180,31 +172,23 @@ class Loudspeaker:
             sounddevice._terminate()
             sounddevice._initialize()
         self._initialised = True
-        index, info, note = find(sounddevice, self._name)
-        channels = min(2, info["max_output_channels"])
-        for rate in dict.fromkeys((RATE, round(info["default_samplerate"]))):
-            feed = _Feed(self._mixer, channels)
+        refused: Exception | None = None
+        for way in ways(sounddevice, self._name):
+            feed = _Feed(self._mixer, way.options["channels"])
+            callbacks = {"callback": feed.callback, "finished_callback": feed.finish}
             try:
-                stream = sounddevice.OutputStream(
-                    samplerate=rate,
-                    device=index,
-                    channels=channels,
-                    dtype="float32",
-                    latency=LATENCY_S,
-                    callback=feed.callback,
-                    finished_callback=feed.finish,
-                )
+                stream = sounddevice.OutputStream(dtype="float32", latency=LATENCY_S, **callbacks, **way.options)
+                self._mixer.retune(way.options["samplerate"])
+                feed.began_at = feed.at = time.monotonic()
+                self._feed = feed
+                stream.start()
             except sounddevice.PortAudioError as error:
-                refused = error
+                refused = refused or error
+                self._feed, feed.live = None, False
                 continue
-            self._mixer.retune(rate)
-            feed.began_at = feed.at = time.monotonic()
-            self._feed = feed
-            stream.start()
-            name = str(info["name"])
-            message = note or (f"sound comes from {name} again" if self._lost else "")
-            return stream, Device("open", name, round(stream.latency * 1000), message)
-        raise refused
+            message = way.note or (f"sound comes from {way.name} again" if self._lost else "")
+            return stream, Device("open", way.name, round(stream.latency * 1000), message)
+        raise refused or NoDevice("there is no sound device", "connect one")
 
     def _watch(self, stream: Any) -> bool:
         """Return when the device is gone (True), or nothing has sounded for a while (False)."""
@@ -238,24 +222,3 @@ def _active(stream: Any) -> bool:
     with contextlib.suppress(Exception):  # it may be gone, in any way a library can say so
         return bool(stream.active)
     return False
-
-
-def find(sounddevice: Any, name: str) -> tuple[int | None, dict[str, Any], str]:
-    """The device whose name holds `name`, else the system's own and a note that says so. Raise NoDevice."""
-    devices = [each for each in sounddevice.query_devices() if each["max_output_channels"] > 0]
-    if not devices:
-        raise NoDevice("there is no sound device", "connect one, or set playback.device to none")
-    own = sounddevice.query_devices(kind="output")
-    fitting = [each for each in devices if name.casefold() in each["name"].casefold()]
-    if not name or not fitting:
-        names = ", ".join(dict.fromkeys(each["name"] for each in devices[:6]))
-        note = f"there is no sound device {name}, only {names}: sound comes from {own['name']}" if name else ""
-        return None, own, note
-    fitting.sort(key=lambda each: each["hostapi"] != own["hostapi"])
-    return fitting[0]["index"], fitting[0], ""
-
-
-def explained(error: Exception) -> tuple[str, str]:
-    if isinstance(error, NoDevice):
-        return error.message, error.hint
-    return f"the sound device cannot be opened: {error}"[:300], "another can be chosen with playback.device"

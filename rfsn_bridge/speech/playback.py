@@ -321,15 +321,19 @@ class Playback:
             self._runner = asyncio.get_running_loop().create_task(self._run(), name="playback")
 
     async def _run(self) -> None:
-        """One process after another, until one ends while nothing waits to sound."""
+        """One process after another: until one leaves by itself while nothing waits to sound, or too many died."""
         while True:
             try:
                 process = self._process = await ChildProcess.start(PLAYER, "the player", self._opening())
                 self._introduce(process)
                 await self._listen(process)
             except VoiceError as error:
-                self._bury(error, await self._drop(0.0))
-            if not self._outbox:
+                died = self._bury(error, await self._drop(0.0))
+            except Exception as error:  # whatever its frames led to: the daemon goes on, and says so
+                log.exception("the playback failed unexpectedly")
+                await self._drop(0.0)
+                died = self._bury(VoiceError(f"the player makes no sense ({type(error).__name__})"), None)
+            if not (died or self._outbox):
                 return
 
     def _opening(self) -> Frame:
@@ -393,8 +397,8 @@ class Playback:
             log.warning(message)
             self._show("warning", "sound_device", message, hint)
 
-    def _bury(self, error: VoiceError, exit_code: int | None) -> None:
-        """A process is gone: say what was lost with it."""
+    def _bury(self, error: VoiceError, exit_code: int | None) -> bool:
+        """A process is gone: say what was lost with it. Whether another should follow at once."""
         now = asyncio.get_running_loop().time()
         self._problem, self.device = error.message, ""
         self.counters.restarts += 1
@@ -409,6 +413,7 @@ class Playback:
         elif exit_code != REPLACED:
             self._show("warning", "sound_restarted", f"{error.message}: restarting the sound", error.hint)
         self._abort_all()
+        return exit_code != REPLACED and now >= self._refused_until
 
     async def _drop(self, grace_s: float) -> int | None:
         """Let go of the process; what it ended with."""

@@ -21,8 +21,9 @@ import numpy as np
 
 from rfsn_bridge.speech import wire
 from rfsn_bridge.speech.child import go_with_the_daemon, leave, own_pipes
-from rfsn_bridge.speech.loudspeaker import RATE, Device, Loudspeaker
+from rfsn_bridge.speech.loudspeaker import Device, Loudspeaker
 from rfsn_bridge.speech.mixer import Mixer
+from rfsn_bridge.speech.sound_devices import RATE
 from rfsn_bridge.speech.wire import Frame, Kind
 
 TICK_S = 0.01

@@ -6,15 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rfsn_bridge.speech import loudspeaker
-from rfsn_bridge.speech.loudspeaker import Device, Loudspeaker, NoDevice, find
+from rfsn_bridge.speech.loudspeaker import Device, Loudspeaker
 from rfsn_bridge.speech.mixer import Mixer
+from rfsn_bridge.speech.sound_devices import NoDevice, ways
 
 PATIENCE_S = 20
 
@@ -73,13 +73,22 @@ class Library:
         ]
         for device in self.devices:
             device["default_samplerate"] = 44_100.0
+        self.apis = ["ALSA", "JACK"]
         self.refuses: Callable[[dict[str, Any]], bool] = lambda options: False
         self.hangs = self.breaks = False
         self.streams: list[Stream] = []
         self.initialised = 0
 
-    def query_devices(self, kind: str | None = None) -> Any:
+    def query_devices(self, device: int | None = None, kind: str | None = None) -> Any:
+        if device is not None:
+            return self.devices[device]
         return self.devices if kind is None else self.devices[1]
+
+    def query_hostapis(self) -> Any:
+        return [{"name": name, "default_output_device": 3 - number} for number, name in enumerate(self.apis)]
+
+    def WasapiSettings(self, **settings: Any) -> Any:
+        return settings
 
     def OutputStream(self, **options: Any) -> Stream:
         return Stream(self, **options)
@@ -246,15 +255,40 @@ def test_no_device_at_all_can_be_chosen(library: Library) -> None:
     assert not speaker.opening and not speaker.playing and not library.streams
 
 
-@pytest.mark.parametrize(("name", "index"), [("", None), ("headphones", 3), ("speak", 1), ("micro", None)])
-def test_a_device_is_found_by_a_part_of_its_name(name: str, index: int | None) -> None:
-    """Only what can play counts, and rather what speaks as the system's own does."""
-    found, info, note = find(Library(), name)
-    assert found == index
-    assert bool(note) == (name == "micro")
-    assert info["max_output_channels"]
+def opened(library: Library, name: str) -> list[tuple[Any, int]]:
+    return [(way.options["device"], way.options["samplerate"]) for way in ways(library, name)]
 
 
-def test_nothing_to_be_found() -> None:
+def test_a_device_is_found_by_a_part_of_its_name() -> None:
+    """Rather what speaks as the system's own does; if all fails, the system's own."""
+    headphones = [(3, 48_000), (3, 44_100), (2, 48_000), (2, 44_100)]
+    own = [(1, 48_000), (1, 44_100), (None, 44_100)]
+    assert opened(Library(), "headphones") == headphones + own
+    assert opened(Library(), "") == own
+    assert not any(way.note for way in ways(Library(), "headphones"))
+
+
+def test_what_cannot_play_is_not_found() -> None:
+    assert opened(Library(), "micro") == opened(Library(), "")
+    note = next(ways(Library(), "micro")).note
+    assert (
+        note
+        == "there is no sound device micro, only Loudspeakers, Headphones (USB): sound comes from Loudspeakers"
+    )
+
+
+def test_on_windows_the_newer_interface_is_tried_first(library: Library, told: "queue.Queue[Device]") -> None:
+    library.apis = ["MME", "Windows WASAPI"]
+    library.refuses = lambda options: bool(options["extra_settings"]) or options["device"] is not None
+    Loudspeaker("", busy_mixer(), told.put).wake()
+    assert told.get(timeout=PATIENCE_S).state == "open"
+    first, *_, last = [way.options for way in ways(library, "")]
+    assert (first["device"], first["extra_settings"]) == (2, {"auto_convert": True})
+    assert (last["device"], last["extra_settings"]) == (None, None)
+    assert library.streams[0].options["device"] is None
+
+
+def test_nothing_to_be_found(library: Library) -> None:
+    library.devices = []
     with pytest.raises(NoDevice, match="no sound device"):
-        find(SimpleNamespace(query_devices=lambda kind=None: []), "")
+        next(ways(library, ""))

@@ -6,8 +6,8 @@ sentence takes: each sound gets a share by its kind, as rough as a dubbed film a
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rfsn_bridge.domain import WordTiming
 
@@ -107,6 +107,7 @@ _BREATHED = frozenset("hɦʔʕ")
 _BARELY = frozenset("əɐᵻᵊɨ")
 _STRESS = frozenset("ˈˌ")
 _LONGER = frozenset("ːˑʰʲˠˤ\u0303\u0329\u032f\u0361↓→↗↘")
+_MARKS = _STRESS | _LONGER
 _LIPS = frozenset({BMP, FV, W, OOH_Q, CH_J_SH})
 _WEIGHTS = {BMP: 0.9, FV: 0.8, W: 0.8, CH_J_SH: 0.7, TH: 0.6, R: 0.5, N: 0.4, K: 0.4, DST: 0.5}
 _REST_MS = 80
@@ -115,8 +116,7 @@ _FULL_MS = 60
 """A vowel or tongue sound shorter than this does not reach its full shape; lips do."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     start_ms: int
     shape: int
     weight: float
@@ -156,13 +156,12 @@ def _steps(phonemes: Sequence[WordTiming], duration_ms: int) -> Iterator[_Step]:
     """Every sound's shape in order of time, none later than the last that can still be seen."""
     latest = duration_ms - STEP_MS
     ended, stressed = 0.0, False
-    sounds = list(_singly(phonemes))
-    for number, (sound, start, end) in enumerate(sounds):
+    for sound, after, start, end in _with_next(phonemes):
         if start > latest:
             break
         stressed = stressed or sound in _STRESS
-        shape = _shape_of(sound, [following for following, _, _ in sounds[number + 1 : number + 3]])
-        if shape == _PAUSE and sound not in _STRESS and sound not in _LONGER:
+        shape = _shape_of(sound, after)
+        if shape == _PAUSE and sound not in _MARKS:
             continue
         if start - ended >= _REST_MS:
             yield _Step(round(ended), _PAUSE, 0.0)
@@ -174,18 +173,21 @@ def _steps(phonemes: Sequence[WordTiming], duration_ms: int) -> Iterator[_Step]:
         yield _Step(round(ended), _PAUSE, 0.0)
 
 
-def _singly(phonemes: Iterable[WordTiming]) -> Iterator[tuple[str, float, float]]:
-    """One sign at a time: an engine may give several sounds as one, and marks belong to the sound before them."""
-    for timing in phonemes:
-        signs = timing.text or " "
-        share = max(0, timing.end_ms - timing.start_ms) / len(signs)
-        for number, sign in enumerate(signs):
-            start = max(0, timing.start_ms) + number * share
-            yield sign, start, start + share
+def _with_next(phonemes: Sequence[WordTiming]) -> list[tuple[str, str, float, float]]:
+    """One sign at a time, with the next sound and when it sounds: an engine may give several sounds as one."""
+    found: list[tuple[str, str, float, float]] = []
+    after = ""
+    for timing in reversed(phonemes):
+        signs, first = timing.text, max(0, timing.start_ms)
+        share = max(0, timing.end_ms - first) / (len(signs) or 1)
+        for number in range(len(signs) - 1, -1, -1):
+            start = first + number * share
+            found.append((signs[number], after, start, start + share))
+            after = after if signs[number] in _MARKS else signs[number]
+    return found[::-1]
 
 
-def _shape_of(sound: str, following: list[str]) -> int:
-    after = next((sign for sign in following if sign not in _STRESS and sign not in _LONGER), "")
+def _shape_of(sound: str, after: str) -> int:
     if sound in "td" and after and after in "ʃʒɕʑ":
         return CH_J_SH  # one sound, in two signs
     if sound in _BREATHED:

@@ -129,7 +129,7 @@ def _language(voice: str) -> str:
 
 
 def language_of(voice: str) -> str:
-    """The language that a voice speaks, as espeak names it, by the letter of Kokoro's names; English by default."""
+    """The language that a voice speaks, as espeak names it, by the letter of Kokoro's names; else English."""
     match = _KOKORO_NAME.match(voice)
     return _LANGUAGES.get(match[1], "en-us") if match else "en-us"
 

@@ -1,7 +1,10 @@
 """What comes out of the mixer, to the sample: at the device's own rate, so that nothing is converted."""
 
 import gc
+import threading
+import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rfsn_bridge.speech.mixer import BLOCK, CLIPS, VOICES, Mixer
+from rfsn_bridge.speech.mixer import BLOCK, CLIPS, VOICES, Mixer, News
 from rfsn_bridge.speech.wire import Kind
 
 RATE = 48_000
@@ -307,6 +310,108 @@ def test_others_are_ducked_while_the_one_who_is_talked_to_speaks() -> None:
     say(mixer, flat(300, 0.25), "near", npc="npc")
     assert left(mixer, 290)[-1] == pytest.approx(0.25 + 0.125, abs=0.001)
     assert left(mixer, 400)[-1] == pytest.approx(0.25, abs=0.001)
+
+
+# --- Whatever is asked ---
+
+turns, seqs = st.sampled_from("abc"), st.integers(0, 3)
+asked = st.one_of(
+    st.tuples(st.just("begin"), turns, seqs, st.integers(0, 20)),
+    st.tuples(st.just("feed"), turns, seqs, st.integers(0, 1500)),
+    st.tuples(st.just("finish"), turns, seqs),
+    st.tuples(st.just("stop"), turns, st.none() | seqs, st.integers(0, 30)),
+    st.tuples(st.just("pause"), st.booleans()),
+    st.tuples(st.just("tune"), st.sampled_from(["", "a"]), st.floats(0, 2)),
+    st.tuples(st.just("retune"), st.sampled_from([RATE, 44_100])),
+    st.tuples(st.just("mix"), st.integers(1, 3000)),
+    st.tuples(st.just("news")),
+)
+
+
+@given(st.lists(asked, max_size=40))
+@settings(deadline=None, max_examples=300)
+def test_whatever_is_asked_each_utterance_ends_once_and_nothing_is_too_loud(orders: list[tuple[Any, ...]]) -> None:
+    mixer = Mixer(RATE)
+    begun: list[tuple[str, int]] = []
+    given_ms: dict[tuple[str, int], float] = {}
+    news: list[News] = []
+
+    def mix(frames: int) -> None:
+        out = np.full((frames, 2), np.nan, np.float32)
+        mixer.mix(out)
+        assert np.all(np.abs(out) <= 1)  # also that no frame was left out
+
+    for order, *options in [*orders, ("pause", False), ("stop", "a", None, 0), ("stop", "b", None, 5)]:
+        if order == "begin":
+            turn, seq, pause_ms = options
+            if (turn, seq) not in begun and mixer.begin(turn, seq, turn, 24_000, pause_ms):
+                begun.append((turn, seq))
+        elif order == "feed":
+            turn, seq, count = options
+            mixer.feed(turn, seq, noise(count), [5, 12])
+            given_ms[turn, seq] = given_ms.get((turn, seq), 0) + count / 24
+        elif order == "tune":
+            mixer.tune(focus=options[0], volume=options[1])
+        elif order == "mix":
+            mix(options[0])
+        elif order == "news":
+            news += mixer.take_news()
+        else:
+            getattr(mixer, order)(*options)
+    for seq in range(4):
+        mixer.finish("c", seq)
+    for _ in range(12):
+        mix(48_000)
+    news += mixer.take_news()
+    assert not mixer.busy
+    ended = [(turn, seq) for kind, turn, seq, _ in news if kind in (Kind.ENDED, Kind.ABORTED)]
+    assert sorted(ended) == sorted(begun)
+    for kind, turn, seq, ms in news:
+        if kind in (Kind.ENDED, Kind.ABORTED):
+            assert 0 <= ms <= given_ms.get((turn, seq), 0) + 3  # a change of the rate may cost a rounding
+
+
+def test_it_is_mixed_while_it_is_fed_and_stopped() -> None:
+    """Real threads: the callback, one who speaks in each of four turns, and one who cuts off."""
+    mixer = Mixer(RATE)
+    over = threading.Event()
+    news: list[News] = []
+
+    def callback() -> None:
+        out = np.zeros((480, 2), np.float32)
+        while not over.is_set():
+            mixer.mix(out)
+            news.extend(mixer.take_news())
+
+    def speak(turn: str) -> None:
+        for seq in range(40):
+            while not mixer.begin(turn, seq, turn, 24_000):
+                time.sleep(0.001)
+            for _ in range(3):
+                mixer.feed(turn, seq, noise(700))
+            mixer.finish(turn, seq)
+
+    def cut() -> None:
+        for number in range(60):
+            mixer.stop("ab"[number % 2], within_ms=number)
+
+    threads = [threading.Thread(target=speak, args=(turn,)) for turn in "abcd"]
+    threads.append(threading.Thread(target=cut))
+    mixing = threading.Thread(target=callback)
+    for thread in [mixing, *threads]:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    deadline = time.monotonic() + 60
+    while mixer.busy and time.monotonic() < deadline:
+        time.sleep(0.001)
+    over.set()
+    mixing.join(60)
+    news += mixer.take_news()
+    ended = [each[1:3] for each in news if each[0] in (Kind.ENDED, Kind.ABORTED)]
+    assert sorted(ended) == [(turn, seq) for turn in "abcd" for seq in range(40)]
+    for turn in "cd":  # nobody cut these off
+        assert [each[2] for each in news if each[1] == turn and each[0] is Kind.ENDED] == list(range(40))
 
 
 # --- The callback ---

@@ -37,7 +37,7 @@ class MemoryBound:
     async def _watch(self, process: ChildProcess) -> None:
         while not process.gone.is_set():
             if (taken := resident_mb(process.pid)) > HARD * self.limit_mb:
-                process.end(f"it took {taken} MB of memory")
+                process.end(f"it took {taken} MB of memory, see tts.max_memory_mb")
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 

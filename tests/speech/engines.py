@@ -61,6 +61,8 @@ class ScriptedEngine:
             ctypes.PyDLL(None).pause()
         elif order == "leak":
             self._leaked = os.urandom(1 << 20) * int(request.text.split()[1])
+            if request.text.split()[-1] == "on":
+                threading.Event().wait()
         elif order == "gone":
             if request.text.split()[-1] == "half-way":
                 yield tone(1)

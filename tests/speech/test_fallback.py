@@ -28,6 +28,8 @@ class Notices:
         self._news = asyncio.Event()
 
     def __call__(self, level: str, code: str, message: str, hint: str = "", progress: float | None = None) -> None:
+        if code in ("voice_loading", "voice_ready"):  # as the machine is busy
+            return
         self.codes.append(code)
         self.messages.append(message)
         self._news.set()

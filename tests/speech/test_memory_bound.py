@@ -22,7 +22,8 @@ async def a_voice(limit_mb: int = LIMIT_MB) -> AsyncIterator[tuple[VoiceProcess,
     codes: list[str] = []
 
     def notice(level: str, code: str, message: str, hint: str = "", progress: float | None = None) -> None:
-        codes.append(code)
+        if code not in ("voice_loading", "voice_ready"):  # as the machine is busy
+            codes.append(code)
 
     spec = EngineSpec("file", str(ENGINES), "", "rfsn_bridge_plugins.engines:ScriptedEngine", {})
     async with VoiceProcess(spec, "alto", notice, max_memory_mb=limit_mb) as voice, asyncio.timeout(PATIENCE_S):

@@ -70,6 +70,8 @@ log = logging.getLogger(__name__)
 
 _PROMPT_BUDGET = 2000
 """Tokens of bio, examples and history that a prompt may hold."""
+_LOOK_AHEAD_S = 0.03
+"""How often the first sentence is looked at while it is being written."""
 _FOR_THE_PLAYER = ("Player:", "User:")
 
 
@@ -279,8 +281,8 @@ class RunningTurn:
 
     async def _write(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
-        name = self.line.npc.name
-        reply, splitter = ReplyFilter(name), SentenceSplitter()
+        reply, splitter = ReplyFilter(self.line.npc.name), SentenceSplitter()
+        ahead: asyncio.Task[None] | None = None
         try:
             async with opened(self.snapshot.llm, self._request(decision, history, memories)) as stream:
                 async for part in stream:
@@ -289,11 +291,15 @@ class RunningTurn:
                     elif isinstance(part, TextDelta):
                         self._mark("first_token_ms")
                         self._take(reply.feed(part.text), splitter)
-                        self._go_ahead(splitter)
+                        if ahead is None and self.snapshot.config.speech.first_chunk == "clause":
+                            ahead = asyncio.create_task(self._go_ahead(splitter))
                     if reply.ended or self._said_enough:
                         break
         except LLMError as error:
             self._failure = error
+        finally:
+            if ahead:
+                ahead.cancel()
         self._take(reply.flush(), splitter)
         for text in splitter.flush():
             self._say(text)
@@ -338,19 +344,14 @@ class RunningTurn:
             most = most_sentences(self.decision.style, most, small=self.snapshot.small)
         return self._cut or 0 < most <= self._sentences
 
-    def _go_ahead(self, splitter: SentenceSplitter) -> None:
+    async def _go_ahead(self, splitter: SentenceSplitter) -> None:
         """Show the first clause before its sentence is written, where that brings its sound forward."""
-        if (
-            self._voice is None
-            or self._shown
-            or self._withheld
-            or self.snapshot.config.speech.first_chunk != "clause"
-        ):
-            return
-        pending = splitter.pending
-        since_ms = self._elapsed_ms() - self._marks["first_token_ms"]
-        if pending and since_ms > 0 and (end := self._voice.first_clause(pending, len(pending) * 1000 / since_ms)):
-            self._say(splitter.cut(end), ends_sentence=False)
+        began = self._clock()
+        while self._voice and not (self._shown or self._withheld):
+            await asyncio.sleep(_LOOK_AHEAD_S)
+            pending = splitter.pending
+            if end := self._voice.first_clause(pending, len(pending) / (self._clock() - began)):
+                self._say(splitter.cut(end), ends_sentence=False)
 
     def _say(self, text: str, *, ends_sentence: bool = True) -> None:
         """Show a sentence, unless a safety rule forbids it, and give it to the voice."""

@@ -33,7 +33,7 @@ _TOO_SLOW = 0.75
 """From this real-time factor on, a cut costs more than it gains."""
 
 # Where a speaker may breathe: after a mark; failing that, before a word that begins a phrase.
-_MARK = re.compile(r"(?:[,;:]|\s[—–-]|—|…|\.\.\.)\s+(?=\S)|[，、；：]")
+_MARK = re.compile(r"(?:[,;:]|\s[—–-]|—|…|\.\.\.)\s+|[，、；：]")
 _JOINT = re.compile(
     r"\s(?=(?:and|but|or|nor|so|yet|because|if|when|while|where|who|which|that|than|before|after|until|unless|"
     r"though|although|since|as|for|from|with|without|into|through|between|about|against|to|in|on|at|by)\s)",
@@ -67,7 +67,7 @@ class Pace:
         if self.rtf >= _TOO_SLOW:
             return 0
         least = max(_SHORTEST, int(_LEAD * self.rtf))
-        places = breaths(text, 1 if unwritten_s else _SHORTEST)
+        places = breaths(text, 0 if unwritten_s else _SHORTEST)
         needed = self._needed(places, len(text))
         for place in places:
             if place < least or (not unwritten_s and self.speech_s(place) < needed[place]):
@@ -118,7 +118,7 @@ def breaths(text: str, rest: int = _SHORTEST) -> list[int]:
     Never inside quotation marks, brackets or markup, which belong together; `rest` characters are left at least.
     """
     closed = next((at for at, character in enumerate(text) if character in _INSIDE), len(text))
-    most = min(closed, len(text) - max(1, rest))
+    most = min(closed, len(text) - rest)
     marks = [place for found in _MARK.finditer(text) if _SHORTEST <= (place := found.end()) <= most]
     if not marks or marks[0] > _LONG:
         marks += [

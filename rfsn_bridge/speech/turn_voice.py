@@ -114,7 +114,7 @@ class TurnVoice:
         `written_per_s`: how many characters come in a second.
         """
         self._written_per_s = written_per_s
-        return self._pace.first(text, _USUAL_REST / written_per_s)
+        return self._pace.first(text, _USUAL_REST / written_per_s) if text else 0
 
     # --- Sound goes out
 
@@ -200,8 +200,9 @@ class TurnVoice:
                 try:
                     began = await self._piece(take, began)
                     if piece.closes and began:
-                        await self._outlet.end(piece.pause_s)
-                        self._floor.sounds(self._turn_id, piece.pause_s)
+                        pause_s = 0.0 if self._composer.done and not self._ordered else piece.pause_s
+                        await self._outlet.end(pause_s)
+                        self._floor.sounds(self._turn_id, pause_s)
                     failure = "" if began or not piece.closes else NOTHING_TO_SAY
                 except VoiceError as error:
                     failure = error.message

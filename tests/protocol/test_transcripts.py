@@ -84,6 +84,14 @@ class Player:
             assert (frame.last, frame.aborted) == (last, False)
             assert frame.pcm
 
+    async def do_find(self, expected: dict[str, Any]) -> None:
+        """Read on to a message of this kind, which must be as expected."""
+        which = {key: expected[key] for key in ("type", "seq") if key in expected}
+        while True:
+            frame = await self._receive()
+            if isinstance(frame, str) and which.items() <= (message := json.loads(frame)).items():
+                return self._match(expected, message, expected["type"])
+
     async def do_llm(self, pieces: int) -> None:
         self.daemon.llm.release(pieces)
 
@@ -126,4 +134,6 @@ async def test_transcript(path: Path, tmp_path: Path) -> None:
     replies = [transcript[key] for key in ("reply", "choice") if key in transcript]
     llm = ScriptedLLM(*replies, gated=True)
     async with running_daemon(llm, tmp_path, Settings(voice=True)) as daemon:
+        assert daemon.bridge.snapshot.voice
+        await daemon.bridge.snapshot.voice.warm_up()  # a slow start would be told of in between
         await Player(daemon).play(transcript["steps"])

@@ -34,7 +34,7 @@ from rfsn_bridge.models import catalogue
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import DecisionMade, NpcUpdate, SentenceSaid, TurnFinished
 from rfsn_bridge.snapshot import build
-from rfsn_bridge.speech.voice import VoiceProcess
+from rfsn_bridge.speech.fallback import VoiceChain
 
 BIO = (
     "Jarl of Whiterun, who sits in Dragonsreach. He has stayed out of the war and wants his people safe. His "
@@ -120,7 +120,7 @@ async def real_daemon(document: dict[str, dict[str, object]]) -> AsyncIterator[s
 
 
 @asynccontextmanager
-async def bare_parts(document: dict[str, dict[str, object]]) -> AsyncIterator[tuple[LLMBackend, VoiceProcess]]:
+async def bare_parts(document: dict[str, dict[str, object]]) -> AsyncIterator[tuple[LLMBackend, VoiceChain]]:
     """The backend plugin and the voice process as the daemon builds them, not warm, and nothing else."""
     with tempfile.TemporaryDirectory() as data:
         async with httpx.AsyncClient(trust_env=False) as web:
@@ -187,7 +187,7 @@ async def bare_sentence(llm: LLMBackend, npc: Npc, line: str, turn: Times, confi
     return None
 
 
-async def bare_speech(voice: VoiceProcess, text: str) -> tuple[float, float]:
+async def bare_speech(voice: VoiceChain, text: str) -> tuple[float, float]:
     """Seconds that the synthesis of a text takes, to its last chunk, and seconds of speech."""
     began = time.perf_counter()
     speech_s = 0.0

@@ -55,9 +55,12 @@ class _Feed:
         self.live = True
         self.finished = False
         self.failed = False
+        self.late = 0
 
     def callback(self, out: Samples, frames: int, when: Any, status: Any) -> None:
         self.at = time.monotonic()
+        if status and status.output_underflow:
+            self.late += 1
         if not self.live:
             out.fill(0)
             return
@@ -113,6 +116,15 @@ class Loudspeaker:
     def opening(self) -> bool:
         """Whether it will be `playing` soon, as far as is known: it was not lost, and is wanted."""
         return self._feed is None and self._hopeful and self._wanted.is_set()
+
+    def take_late(self) -> int:
+        """How often the device was not fed in time since this was asked."""
+        feed = self._feed
+        if feed is None:
+            return 0
+        late = feed.late
+        feed.late -= late
+        return late
 
     @property
     def stuck_s(self) -> float:

@@ -109,6 +109,9 @@ class Counters:
     """What was lost."""
 
     underruns: int = 0
+    """Speech came too late."""
+    late: int = 0
+    """The device was not fed in time: this machine is too busy."""
     aborted: int = 0
     refused: int = 0
     """Utterances that were too many, or too long."""
@@ -362,6 +365,9 @@ class Playback:
             patience_s = self._limits.hung_s
             if frame.kind is Kind.DEVICE:
                 self._tell_of_device(frame.header)
+                continue
+            if frame.kind is Kind.LATE:
+                self.counters.late += int(frame.header["times"])
                 continue
             utterance = self._utterances.get((str(frame.header.get("turn")), int(frame.header.get("seq", -1))))
             if utterance is not None:

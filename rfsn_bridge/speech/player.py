@@ -108,6 +108,8 @@ class Player:
                     pulse_at = time.monotonic() + PULSE_S
                     for news in self._mixer.heard():
                         self._send(news[0], _told(*news))
+                    if late := self._loudspeaker.take_late():
+                        self._send(Kind.LATE, {"times": late})
                 stuck_s = self._loudspeaker.stuck_s
                 if stuck_s > (STUCK_BUSY_S if self._mixer.busy else STUCK_S):
                     leave(STUCK)

@@ -17,7 +17,8 @@ The player sounds what was spoken; an utterance is `turn` and `seq`, and its tim
     BEGIN {turn, seq, npc, sample_rate, pause_ms}, AUDIO {turn, seq, words}, END {turn, seq}
     STOP {turn, seq?, within_ms}
     -> DEVICE {state, name, latency_ms, message, hint}, STARTED {turn, seq}, UNDERRUN {turn, seq, missing_ms},
-       HEARD {turn, seq, heard_ms} now and then, ENDED {turn, seq, heard_ms} or ABORTED {turn, seq, heard_ms}
+       HEARD {turn, seq, heard_ms} now and then, ENDED {turn, seq, heard_ms} or ABORTED {turn, seq, heard_ms},
+       LATE {times} where the device was not fed in time
 
 The end of the daemon's stream ends the process; the end of the process's stream is its death.
 """
@@ -59,6 +60,7 @@ class Kind(IntEnum):
     UNDERRUN = 23
     ENDED = 24
     ABORTED = 25
+    LATE = 26
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Stream:
 
     def _run(self) -> None:
         while not self._ended.wait(0.005):
-            self.options["callback"](self.out, 480, None, None)
+            self.options["callback"](self.out, 480, None, self._library.status)
         self.options["finished_callback"]()
 
     def vanish(self) -> None:
@@ -73,6 +74,7 @@ class Library:
         ]
         for device in self.devices:
             device["default_samplerate"] = 44_100.0
+        self.status: Any = None
         self.apis = ["ALSA", "JACK"]
         self.refuses: Callable[[dict[str, Any]], bool] = lambda options: False
         self.hangs = self.breaks = False
@@ -235,6 +237,17 @@ def test_an_error_while_mixing_is_silence(
     until(complains)
     until(lambda: not library.streams[0].out.any())
     assert speaker.playing
+
+
+def test_a_device_that_is_not_fed_in_time_is_counted(library: Library, told: "queue.Queue[Device]") -> None:
+    library.status = SimpleNamespace(output_underflow=True)
+    speaker = Loudspeaker("", busy_mixer(), told.put)
+    assert speaker.take_late() == 0
+    speaker.wake()
+    told.get(timeout=PATIENCE_S)
+    until(lambda: speaker.take_late() > 0)
+    library.status = None
+    until(lambda: speaker.take_late() == 0)
 
 
 def test_a_missing_portaudio_is_told(

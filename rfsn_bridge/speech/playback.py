@@ -21,15 +21,18 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from rfsn_bridge.domain import NoticeLevel
 from rfsn_bridge.errors import VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.speech.child_process import ChildProcess
+from rfsn_bridge.speech.sounded import Counters, Levels, Limits, Position, Sounded, SoundingUtterance, Status
 from rfsn_bridge.speech.wire import Frame, Kind
+
+__all__ = ["Counters", "Levels", "Limits", "Playback", "Position", "Sounded"]
 
 log = logging.getLogger(__name__)
 
@@ -37,86 +40,19 @@ PLAYER = "rfsn_bridge.speech.player"
 STRIKES = 3
 STOP_S = 1.0
 MAX_NPCS = 256
+AS_IT_IS = Levels()
+LIMITS = Limits()
 SHUT_DOWN = "the playback has been shut down"
 REPLACED = 3
 """The exit code of a player that found its sound system stuck."""
 _PIECE = 1024 * 1024
 """Bytes of PCM in a frame at most."""
-Status = Literal["started", "ended", "aborted", "underrun"]
 _STATUS: Mapping[Kind, Status] = {
     Kind.STARTED: "started",
     Kind.UNDERRUN: "underrun",
     Kind.ENDED: "ended",
     Kind.ABORTED: "aborted",
 }
-
-Position = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """How loud it is. `duck` is how loud the others are, while the NPC that the player talks to speaks."""
-
-    volume: float = 1.0
-    mute: bool = False
-    duck: float = 0.5
-    attenuation: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Sounded:
-    """What became of an utterance. `heard_ms` is how much of it has sounded, silence left out."""
-
-    status: Status
-    turn_id: str
-    seq: int
-    heard_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may wait, and how long the player may be silent about it."""
-
-    utterances: int = 64
-    ahead_s: float = 300.0
-    """Seconds of sound that wait, in all."""
-    start_s: float = 30.0
-    """How long the process may take before it says its first word."""
-    hung_s: float = 5.0
-    cooldown_s: float = 10.0
-    strikes_s: float = 60.0
-    """Deaths that lie further apart than this have nothing to do with each other."""
-
-
-@dataclass(slots=True)
-class _Utterance:
-    turn_id: str
-    seq: int
-    sample_rate: int
-    tell: Callable[[Sounded], None]
-    given: int = 0
-    """Bytes."""
-    heard_ms: int = 0
-    whole: bool = False
-
-    @property
-    def ahead_ms(self) -> float:
-        return max(0.0, self.given * 500 / self.sample_rate - self.heard_ms)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was lost."""
-
-    underruns: int = 0
-    """Speech came too late."""
-    late: int = 0
-    """The device was not fed in time: this machine is too busy."""
-    aborted: int = 0
-    refused: int = 0
-    """Utterances that were too many, or too long."""
-    restarts: int = 0
-    failed_tellings: int = 0
 
 
 class Playback:
@@ -126,7 +62,7 @@ class Playback:
     """
 
     def __init__(
-        self, notice: NoticeSink, *, device: str = "", levels: Levels = Levels(), limits: Limits = Limits()
+        self, notice: NoticeSink, *, device: str = "", levels: Levels = AS_IT_IS, limits: Limits = LIMITS
     ) -> None:
         self._notice = notice
         self._device = device
@@ -136,7 +72,7 @@ class Playback:
         self._paused = False
         self._listener: tuple[Position, Position] | None = None
         self._npcs: dict[str, Position] = {}
-        self._utterances: dict[tuple[str, int], _Utterance] = {}
+        self._utterances: dict[tuple[str, int], SoundingUtterance] = {}
         self._process: ChildProcess | None = None
         self._outbox: deque[Frame] = deque()
         """What a process that is not there yet will be told; the limits of what it holds are the utterances'."""
@@ -210,7 +146,7 @@ class Playback:
         if len(self._utterances) >= self._limits.utterances:
             self.counters.refused += 1
             raise VoiceError(f"{len(self._utterances)} sentences are already waiting to sound")
-        self._utterances[turn_id, seq] = _Utterance(turn_id, seq, sample_rate, tell)
+        self._utterances[turn_id, seq] = SoundingUtterance(turn_id, seq, sample_rate, tell)
         header = {"npc": npc_id, "sample_rate": sample_rate, "pause_ms": pause_ms}
         self._send(Kind.BEGIN, {"turn": turn_id, "seq": seq, **header})
 
@@ -373,12 +309,12 @@ class Playback:
             if utterance is not None:
                 self._take(frame, utterance)
 
-    def _take(self, frame: Frame, utterance: _Utterance) -> None:
+    def _take(self, frame: Frame, utterance: SoundingUtterance) -> None:
         utterance.heard_ms = int(frame.header.get("heard_ms", utterance.heard_ms))
         if status := _STATUS.get(frame.kind):
             self._tell(utterance, status)
 
-    def _tell(self, utterance: _Utterance, status: Status) -> None:
+    def _tell(self, utterance: SoundingUtterance, status: Status) -> None:
         if status in ("ended", "aborted"):
             del self._utterances[utterance.turn_id, utterance.seq]
         self.counters.aborted += status == "aborted"

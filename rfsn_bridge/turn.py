@@ -176,6 +176,7 @@ class RunningTurn:
         self._withheld = False
         self._cut = False
         """The model began to speak for the player; nothing more is shown."""
+        self._ending = False
         self._usage: Usage | None = None
         self._failure: BridgeError | None = None
         self.over = asyncio.Event()
@@ -203,6 +204,8 @@ class RunningTurn:
                 await self._act(decision)
                 if speech:
                     await speech
+                if self._ending:
+                    await self.over.wait()  # whoever asked for that interrupts when the sentence has been heard
             finally:
                 if speech:
                     speech.cancel()
@@ -230,7 +233,7 @@ class RunningTurn:
 
     def finish_sentence(self) -> None:
         """Begin nothing new; whoever asks for this interrupts the turn when its sentence has been heard."""
-        self._cut = True
+        self._cut = self._ending = True
         if self._voice:
             self._voice.finish_passage()
 

@@ -32,7 +32,7 @@ LONGEST_REST_S = 300.0
 TRUSTED_AFTER = 10
 """Utterances after which an engine that came back is trusted: its next rest is short again."""
 TELL_AGAIN_S = 300.0
-TRIAL = "The weather is turning, and we had better be on our way before it is dark."
+TRIAL = "The weather is turning, so let us be on our way."
 
 _USUAL = Limits()
 Spec = Callable[[], EngineSpec]
@@ -170,12 +170,12 @@ class VoiceChain:
 
     def speak(self, request: SpeechRequest) -> Utterance:
         """Queue an utterance behind the earlier ones. Raise VoiceError at once if it cannot even wait."""
-        if self._closed:
-            raise VoiceUnavailable(SHUT_DOWN)
         self._spoken.set()
         self._spoken_at = asyncio.get_running_loop().time()
         if self._trial is not None:
             self._trial.cancel()
+            self._trial = None
+            self._rest_s /= 2  # Interrupted is not slow: the next trial comes no later for it.
         tried: list[_Engine] = []
         engine, utterance = self._begin(request, tried)
         if len(self._engines) == 1:

@@ -25,10 +25,10 @@ from rfsn_bridge.domain import NoticeLevel, SpeechRequest
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
+from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
 from rfsn_bridge.speech.memory_bound import MemoryBound
-from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
 

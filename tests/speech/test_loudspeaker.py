@@ -4,7 +4,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,12 +103,15 @@ class Library:
 
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     library = Library()
     monkeypatch.setitem(sys.modules, "sounddevice", library)
     monkeypatch.setattr(loudspeaker, "WATCH_S", 0.01)
     monkeypatch.setattr(loudspeaker, "RETRY_S", (0.01,))
-    return library
+    yield library
+    library.refuses = lambda options: True
+    for stream in library.streams:
+        stream.vanish()
 
 
 @pytest.fixture

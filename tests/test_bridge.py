@@ -40,3 +40,47 @@ async def test_a_voice_that_cannot_be_opened_is_told_of_once(tmp_path: Path) -> 
             await client.until("turn_finished")
             assert [notice["code"] for notice in client.messages("notice")] == ["voice_unavailable"]
             assert client.messages("audio_dropped") and client.messages("sentence")
+
+
+GONE = """
+from rfsn_bridge import VoiceUnavailable, hookimpl
+
+@hookimpl
+def register_tts_engines(register):
+    register("gone", f"{__name__}:Gone")
+
+class Gone:
+    def open(self, options): raise VoiceUnavailable("the voice is gone", "bring it back")
+"""
+
+
+async def test_another_engine_speaks_where_the_preferred_one_cannot(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "gone.py").write_text(GONE)
+    settings = Settings(voice=True, config={"tts": {"engine": ["gone", "tone"]}}, plugins=tmp_path / "plugins")
+    async with (
+        running_daemon(ScriptedLLM(["Aye. "]), tmp_path, settings) as daemon,
+        raw_client(daemon.url, audio="binary") as client,
+    ):
+        await client.meet("a")
+        await client.say("a", "Hail.")
+        await client.until("turn_finished")
+        assert client.frames() and not client.messages("audio_dropped")
+        told = [notice["code"] for notice in client.messages("notice")]
+        assert {"voice_unavailable", "voice_fallback"} <= set(told)
+        assert daemon.bridge.health()["tts"] == "tone"
+
+
+async def test_text_alone_may_stand_in_for_a_voice(tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "gone.py").write_text(GONE)
+    settings = Settings(voice=True, config={"tts": {"engine": ["gone", "none"]}}, plugins=tmp_path / "plugins")
+    async with (
+        running_daemon(ScriptedLLM(["Aye. "]), tmp_path, settings) as daemon,
+        raw_client(daemon.url, audio="binary") as client,
+    ):
+        await client.meet("a")
+        await client.say("a", "Hail.")
+        await client.until("turn_finished")
+        assert client.messages("sentence") and client.messages("audio_dropped") and not client.frames()
+        assert daemon.bridge.health()["tts"] == "none"

@@ -1,14 +1,10 @@
-"""Kokoro (82M) on ONNX Runtime: 49 voices in 7 languages, faster than real time on two cores."""
+"""Kokoro (82M) on ONNX Runtime: 49 voices in 7 languages, and blends; faster than real time on two cores."""
 
 from __future__ import annotations
 
-import difflib
-import os
-import threading
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +15,7 @@ from rfsn_bridge import (
     RegisterEngine,
     SpeechRequest,
     VoiceError,
+    WordTiming,
     hookimpl,
 )
 
@@ -26,13 +23,17 @@ if TYPE_CHECKING:  # The daemon reads this file too, and must not load a megabyt
     import numpy as np
     from numpy.typing import NDArray
 
+    from rfsn_bridge.kokoro.reading import Reading
+    from rfsn_bridge.kokoro.session import Session
+
     Samples = NDArray[np.float32]
 
 SAMPLE_RATE = 24_000
 CHUNK_S = 0.2
 BATCH_PAUSE_S = 0.2
+DECAY_S = 0.06
 LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
-UNSPOKEN = {"j": "Japanese", "z": "Chinese"}  # Their phonemes do not come from espeak.
+TEST_SENTENCE = "ðə ɹˈoʊd ɪz sˈeɪf baɪ dˈeɪ."
 
 
 class KokoroOptions(BaseModel):
@@ -45,7 +46,10 @@ class KokoroOptions(BaseModel):
     voices: Annotated[str, CatalogueModel()] = "kokoro-voices"
     """Its voices."""
     threads: int = Field(default=0, ge=0, le=64)
-    """Processor threads; 0 chooses: half the cores, at most 4."""
+    """Processor threads; 0 chooses: what was fastest when it was measured on this machine, at the first start."""
+    quality: Literal["auto", "int8", "fp32"] = "auto"
+    """How the model is computed. `int8` is as downloaded and takes 0.6 GB of memory; `fp32` is derived from it
+    (once, in the background; 0.3 GB on the disk) and takes 1 GB; `auto` takes the faster one that fits."""
 
 
 @hookimpl
@@ -56,32 +60,37 @@ def register_tts_engines(register: RegisterEngine) -> None:
 class KokoroEngine:
     """Speaks batch by batch, at most 510 phonemes (about half a minute) each; a sentence is nearly always one."""
 
+    blends = True
+    """Voices may be mixed: "af_bella:0.6,bf_emma:0.4"."""
+
     def open(self, options: Mapping[str, Any]) -> None:
         chosen = KokoroOptions.model_validate(options)
         for path in (chosen.model, chosen.voices):
             if not Path(path).is_file():
                 raise ModelMissing(f"{path} is missing", "run: rfsn-bridge models pull kokoro")
 
-        import onnxruntime
-        from kokoro_onnx import Kokoro
+        import numpy as np
+        from kokoro_onnx.tokenizer import Tokenizer
 
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = chosen.threads or _threads()
-        settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        # Spinning threads would take the cores from the game between two operators.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        settings.log_severity_level = 3
-        session = onnxruntime.InferenceSession(chosen.model, settings, providers=["CPUExecutionProvider"])
-        self._runs = _Runs(session, onnxruntime.RunOptions)
-        self._kokoro = Kokoro.from_session(self._runs, chosen.voices)
-        self._voices = tuple(name for name in self._kokoro.get_voices() if name[:1] not in UNSPOKEN)
-        if not self._voices:
+        from rfsn_bridge.kokoro import blends, derived, improving, session
+
+        model = Path(chosen.model)
+        folder = derived.folder_for(model)
+        self._tokenizer = Tokenizer()
+        with np.load(chosen.voices) as styles:
+            self._voices = blends.Voices(styles)
+        if not self._voices.names:
             raise VoiceError(f"{chosen.voices} holds no voice", "run: rfsn-bridge models pull kokoro-voices")
-        for _ in self.synthesize(SpeechRequest("Ready.", self._voices[0])):
+        first = improving.first_choice(model, folder, chosen.quality, chosen.threads)
+        self._runs = session.Runs(session.Session(*first))
+        for _ in self.synthesize(SpeechRequest("Ready.", self._voices.names[0])):
             pass  # The first espeak call and the first inference are slow.
+        self._improver = improving.Improver(
+            self._runs, model, folder, chosen.quality, chosen.threads, self._say_test
+        )
 
     def voices(self) -> Sequence[str]:
-        return self._voices
+        return self._voices.names
 
     def synthesize(self, request: SpeechRequest) -> Iterator[AudioChunk]:
         self._runs.begin()
@@ -91,100 +100,86 @@ class KokoroEngine:
         self._runs.cancel()
 
     def close(self) -> None:
+        self._improver.stop()
         self._runs.cancel()
 
     def _speak(self, request: SpeechRequest) -> Iterator[AudioChunk]:
-        lang = self._language(request)
-        batches = self._batches(request.text, lang)
-        for number, phonemes in enumerate(batches):
+        from rfsn_bridge.kokoro.reading import is_sound, read
+        from rfsn_bridge.kokoro.session import Cancelled
+
+        first = self._voices.first(request.voice)
+        self._voices.style(request.voice, 1)  # Whether there is such a voice.
+        lang = LANGUAGES.get(first[:1], request.lang)
+        reading = read(
+            request.text,
+            lambda text: str(self._tokenizer.phonemize(text, lang)),
+            request.phonemes,
+            self._tokenizer.vocab,
+        )
+        batches = [(at, batch) for at, batch in _batches(reading) if any(map(is_sound, batch))]
+        offset_s = 0.0
+        for number, (at, phonemes) in enumerate(batches):
+            tokens = self._tokenizer.tokenize(phonemes)
+            style = self._voices.style(request.voice, len(tokens))
             try:
-                samples, _ = self._kokoro.create(
-                    phonemes, request.voice, request.speed, lang, is_phonemes=True, trim=False
-                )
-            except _Cancelled:
+                samples, durations = self._runs.run(tokens, style, request.speed)
+            except Cancelled:
                 return
-            yield from _chunks(_trim(samples), pause_s=BATCH_PAUSE_S if number + 1 < len(batches) else 0.0)
+            start, end = _loud(samples)
+            pause_s = BATCH_PAUSE_S if number + 1 < len(batches) else 0.0
+            words, sounds = _timings(reading, at, phonemes, durations, start, end, offset_s)
+            pcm = _pcm(samples[start:end], pause_s)
+            yield from _chunks(pcm, offset_s, words, sounds)
+            offset_s += len(pcm) / 2 / SAMPLE_RATE
 
-    def _language(self, request: SpeechRequest) -> str:
-        """The voice's own: a French voice does not speak English. `request.lang` serves voices of other names."""
-        if request.voice in self._voices:
-            return LANGUAGES.get(request.voice[:1], request.lang)
-        near = difflib.get_close_matches(request.voice, self._voices, n=3, cutoff=0.4) or self._voices[:3]
-        hint = f"the nearest are {', '.join(near)}"
-        if request.voice in self._kokoro.get_voices():
-            raise VoiceError(
-                f"{request.voice} speaks {UNSPOKEN[request.voice[:1]]}, which kokoro cannot yet", hint
-            )
-        raise VoiceError(f"kokoro has no voice {request.voice}", hint)
-
-    def _batches(self, text: str, lang: str) -> list[str]:
-        from kokoro_onnx.chunker import split_phonemes
-        from kokoro_onnx.config import MAX_PHONEME_LENGTH
-
-        plain = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
-        phonemes = " ".join(self._kokoro.tokenizer.phonemize(plain, lang).split()) if plain.strip() else ""
-        return [batch for batch in split_phonemes(phonemes, MAX_PHONEME_LENGTH) if _sounds(batch)]
+    def _say_test(self, session: Session, options: Any) -> object:
+        tokens = self._tokenizer.tokenize(TEST_SENTENCE)
+        return session.run(tokens, self._voices.style(self._voices.names[0], len(tokens)), 1.0, options)
 
 
-class _Cancelled(Exception):
-    pass
+def _batches(reading: Reading) -> list[tuple[int, str]]:
+    """The phonemes in pieces that the model can take, and where each begins."""
+    from kokoro_onnx.chunker import split_phonemes
+    from kokoro_onnx.config import MAX_PHONEME_LENGTH
+
+    pieces: list[tuple[int, str]] = []
+    at = 0
+    for batch in split_phonemes(reading.phonemes, MAX_PHONEME_LENGTH):
+        at = max(at, reading.phonemes.find(batch, at))
+        pieces.append((at, batch))
+        at += len(batch)
+    return pieces
 
 
-class _Runs:
-    """An InferenceSession, as far as kokoro-onnx uses one, whose runs can be cancelled from another thread."""
+def _timings(
+    reading: Reading, at: int, phonemes: str, durations: Sequence[float], start: int, end: int, offset_s: float
+) -> tuple[list[WordTiming], list[WordTiming]]:
+    """Of one batch that begins at place `at`, of whose samples those from `start` to `end` are heard."""
+    from rfsn_bridge.kokoro.moments import Moments
+    from rfsn_bridge.kokoro.reading import Word
 
-    def __init__(self, session: Any, run_options: Any) -> None:
-        self._session = session
-        self._run_options = run_options
-        self._lock = threading.Lock()
-        self._cancelled = False
-        self._running: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-    def begin(self) -> None:
-        """An utterance begins: what was cancelled before does not concern it."""
-        with self._lock:
-            self._cancelled = False
-
-    def cancel(self) -> None:
-        with self._lock:
-            self._cancelled = True
-            if self._running is not None:
-                self._running.terminate = True
-
-    def run(self, names: Sequence[str] | None, inputs: Mapping[str, Any]) -> Any:
-        with self._lock:
-            if self._cancelled:
-                raise _Cancelled
-            self._running = options = self._run_options()
-        try:
-            return self._session.run(names, inputs, options)
-        except Exception:
-            if options.terminate:
-                raise _Cancelled from None
-            raise
-        finally:
-            with self._lock:
-                self._running = None
+    if len(durations) != len(phonemes) + 2 or start >= end:
+        return [], []
+    moments = Moments(
+        phonemes,
+        durations,
+        cut_ms=1000 * start / SAMPLE_RATE,
+        length_ms=max(0.0, 1000 * ((end - start) / SAMPLE_RATE - DECAY_S)),
+        offset_ms=1000 * offset_s,
+    )
+    inside = [
+        Word(word.text, max(word.start - at, 0), min(word.end - at, len(phonemes)))
+        for word in reading.words
+        if word.start < at + len(phonemes) and word.end > at
+    ]
+    return moments.words(inside), moments.phonemes()
 
 
-def _threads() -> int:
-    cores = os.cpu_count() or 2
-    return cores if cores <= 2 else min(4, cores // 2)
-
-
-def _sounds(phonemes: str) -> bool:
-    """Whether there is anything to say: not just punctuation, stress and length marks."""
-    return any(unicodedata.category(p) in ("Ll", "Lu", "Lo") for p in phonemes)
-
-
-def _trim(samples: Samples) -> Samples:
-    """Without the silence around the speech.
+def _loud(samples: Samples) -> tuple[int, int]:
+    """Where the speech begins and ends between the silence around it.
 
     Kokoro's silence is digital (-130 dB) and its consonants start abruptly, so 50 dB below the loudest 10 ms is
-    well under the softest /f/ or /h/; 20 ms before it and 60 ms of decay after it stay.
+    well under the softest /f/ or /h/; 10 ms before it and 60 ms of decay after it stay.
     """
     import numpy as np
 
@@ -192,14 +187,29 @@ def _trim(samples: Samples) -> Samples:
     power = np.square(samples[: len(samples) // frame * frame]).reshape(-1, frame).mean(axis=1)
     loud = np.flatnonzero(power > power.max(initial=1e-6) * 1e-5)
     if not len(loud):
-        return samples[:0]
-    return samples[max(0, loud[0] - 2) * frame : (loud[-1] + 7) * frame]
+        return 0, 0
+    return max(0, int(loud[0]) - 1) * frame, min(len(samples), (int(loud[-1]) + 7) * frame)
 
 
-def _chunks(samples: Samples, pause_s: float) -> Iterator[AudioChunk]:
+def _pcm(samples: Samples, pause_s: float) -> bytes:
     import numpy as np
 
-    pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes() + bytes(2 * int(pause_s * SAMPLE_RATE))
+    speech = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    return speech + bytes(2 * int(pause_s * SAMPLE_RATE))
+
+
+def _chunks(
+    pcm: bytes, offset_s: float, words: Sequence[WordTiming], sounds: Sequence[WordTiming]
+) -> Iterator[AudioChunk]:
+    """Pieces of a fifth of a second, each with the words and phonemes that begin in it."""
     size = 2 * int(CHUNK_S * SAMPLE_RATE)
     for start in range(0, len(pcm), size):
-        yield AudioChunk(pcm[start : start + size], SAMPLE_RATE)
+        last = start + size >= len(pcm)
+        from_ms = 1000 * (offset_s + start / 2 / SAMPLE_RATE) if start else 0.0
+        to_ms = float("inf") if last else 1000 * (offset_s + (start + size) / 2 / SAMPLE_RATE)
+        yield AudioChunk(
+            pcm[start : start + size],
+            SAMPLE_RATE,
+            tuple(timing for timing in words if from_ms <= timing.start_ms < to_ms),
+            tuple(timing for timing in sounds if from_ms <= timing.start_ms < to_ms),
+        )

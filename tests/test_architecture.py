@@ -31,6 +31,7 @@ ROOMS = (
     "http_stream",
     "openai_chat",
     "plugin_file",
+    "kokoro",
     "silence",
     # the three rooms that know nothing of each other
     "mind",
@@ -131,7 +132,14 @@ def test_a_built_in_plugin_enters_by_the_door_that_others_have(file: Path) -> No
     inside = {name for name in imports(file) if name not in PUBLIC}
     if file.stem.startswith("mind_"):  # the built-in mind is the package's own room
         inside = {name for name in inside if not name.startswith("rfsn_bridge.mind.")}
+    if file.stem == "tts_kokoro":  # its own room, which nobody else enters
+        inside = {name for name in inside if not name.startswith("rfsn_bridge.kokoro.")}
     assert not inside
+
+
+def test_kokoros_room_is_for_its_plugin_alone() -> None:
+    for file in SOURCES:
+        assert room_of(file) == "kokoro" or "kokoro" not in known_rooms(file)
 
 
 @pytest.mark.parametrize("room", ["domain", "errors", "mind", "protocol", "turn", "game"])

@@ -25,6 +25,7 @@ from rfsn_bridge.domain import NoticeLevel, SpeechRequest
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
+from rfsn_bridge.speech.blends import speaks
 from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
@@ -107,6 +108,7 @@ class VoiceProcess:
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
         self._unknown: set[str] = set()
+        self._blends = False
         self.fingerprint = ""
         """Of all that its sound depends on, the request apart; empty until it was opened for the first time."""
         self.voices: tuple[str, ...] = ()
@@ -250,6 +252,7 @@ class VoiceProcess:
             message, hint = str(answer.header.get("message", "")), str(answer.header.get("hint", ""))
             raise VoiceUnavailable(message or "the voice process answers nonsense", hint)
         self.voices = tuple(answer.header.get("voices", ()))
+        self._blends = bool(answer.header.get("blends"))
         self._ready = True
         self._spoke = False
         self._refusal = None
@@ -370,9 +373,9 @@ class VoiceProcess:
             self._waiting.popleft().finish(error)
 
     def _with_known_voice(self, request: SpeechRequest) -> SpeechRequest:
-        if request.voice in self.voices or not self.voices:
+        if not self.voices or speaks(request.voice, self.voices, self._blends):
             return request
-        spare = self._default if self._default in self.voices else self.voices[0]
+        spare = self._default if speaks(self._default, self.voices, self._blends) else self.voices[0]
         if request.voice and request.voice not in self._unknown and len(self._unknown) < MAX_NAMES:
             self._unknown.add(request.voice)
             message = f"there is no voice {request.voice!r}: speaking with {spare}"

@@ -76,7 +76,7 @@ class Worker:
             traceback.print_exc()
             self._send(Kind.FAILED, _explained(error, f"the engine {opening['engine']}"))
             leave(1)
-        self._send(Kind.OPENED, {"voices": voices})
+        self._send(Kind.OPENED, {"voices": voices, "blends": bool(getattr(self._engine, "blends", False))})
         while job := self._waiting.get():
             self._speak(job)
         with contextlib.suppress(Exception):

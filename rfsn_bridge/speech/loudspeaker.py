@@ -18,7 +18,7 @@ import numpy as np
 
 from rfsn_bridge.speech.mixer import Mixer
 from rfsn_bridge.speech.resampling import Samples
-from rfsn_bridge.speech.sound_devices import NoDevice, explained, ways
+from rfsn_bridge.speech.sound_devices import NoDevice, explained, imported_sounddevice, ways
 
 LATENCY_S = 0.06
 """What is asked for: less, and a busy machine stutters."""
@@ -83,9 +83,19 @@ class _Feed:
 
 
 class Loudspeaker:
-    """Plays what `mixer` mixes on the device whose name holds `name`; a thread of its own calls `tell`."""
+    """Plays what `mixer` mixes on the device whose name holds `name`; a thread of its own calls `tell`.
 
-    def __init__(self, name: str, mixer: Mixer, tell: Callable[[Device], None]) -> None:
+    `library` imports sounddevice, which initialises PortAudio.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mixer: Mixer,
+        tell: Callable[[Device], None],
+        library: Callable[[], Any] = imported_sounddevice,
+    ) -> None:
+        self._library = library
         self._name = name
         self._mixer = mixer
         self._tell = tell
@@ -174,11 +184,7 @@ class Loudspeaker:
             self._called_at = 0.0
 
     def _open(self) -> tuple[Any, Device]:
-        try:
-            import sounddevice
-        except OSError as error:
-            hint = "install it (Debian: apt install libportaudio2), or set playback.device to none"
-            raise NoDevice("PortAudio is missing, without which nothing can be played", hint) from error
+        sounddevice = self._library()
         if self._initialised:
             # There is no other way to learn of new devices: https://github.com/PortAudio/portaudio/issues/615
             sounddevice._terminate()

@@ -25,6 +25,16 @@ class Way:
     note: str = ""
 
 
+def imported_sounddevice() -> Any:
+    """The library, with PortAudio initialised. Raise NoDevice where that is missing."""
+    try:
+        import sounddevice
+    except OSError as error:
+        hint = "install it (Debian: apt install libportaudio2), or set playback.device to none"
+        raise NoDevice("PortAudio is missing, without which nothing can be played", hint) from error
+    return sounddevice
+
+
 def ways(sounddevice: Any, name: str) -> Iterator[Way]:
     """The ways to open the device whose name holds `name`, else the system's own. Raise NoDevice."""
     devices = [each for each in sounddevice.query_devices() if each["max_output_channels"] > 0]

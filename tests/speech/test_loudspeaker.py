@@ -105,7 +105,6 @@ class Library:
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     library = Library()
-    monkeypatch.setitem(sys.modules, "sounddevice", library)
     monkeypatch.setattr(loudspeaker, "WATCH_S", 0.01)
     monkeypatch.setattr(loudspeaker, "RETRY_S", (0.01,))
     yield library
@@ -133,7 +132,7 @@ def busy_mixer() -> Mixer:
 
 
 def test_it_opens_when_it_is_wanted(library: Library, told: "queue.Queue[Device]") -> None:
-    speaker = Loudspeaker("", Mixer(48_000), told.put)
+    speaker = Loudspeaker("", Mixer(48_000), told.put, lambda: library)
     assert not speaker.playing and not speaker.opening and not library.streams
     speaker.wake()
     assert told.get(timeout=PATIENCE_S) == Device("open", "Loudspeakers", 50)
@@ -142,7 +141,7 @@ def test_it_opens_when_it_is_wanted(library: Library, told: "queue.Queue[Device]
 
 
 def test_a_device_that_vanishes_is_opened_again_and_told(library: Library, told: "queue.Queue[Device]") -> None:
-    Loudspeaker("", busy_mixer(), told.put).wake()
+    Loudspeaker("", busy_mixer(), told.put, lambda: library).wake()
     told.get(timeout=PATIENCE_S)
     library.streams[0].vanish()
     assert told.get(timeout=PATIENCE_S).message == "the sound device Loudspeakers is gone"
@@ -151,7 +150,7 @@ def test_a_device_that_vanishes_is_opened_again_and_told(library: Library, told:
 
 
 def test_an_error_of_the_stream_is_its_end(library: Library, told: "queue.Queue[Device]") -> None:
-    Loudspeaker("", busy_mixer(), told.put).wake()
+    Loudspeaker("", busy_mixer(), told.put, lambda: library).wake()
     told.get(timeout=PATIENCE_S)
     library.breaks = True
     assert told.get(timeout=PATIENCE_S).state == "lost"
@@ -159,7 +158,7 @@ def test_an_error_of_the_stream_is_its_end(library: Library, told: "queue.Queue[
 
 def test_no_device_is_told_once_and_looked_for_again(library: Library, told: "queue.Queue[Device]") -> None:
     devices, library.devices = library.devices, []
-    speaker = Loudspeaker("", busy_mixer(), told.put)
+    speaker = Loudspeaker("", busy_mixer(), told.put, lambda: library)
     speaker.wake()
     assert told.get(timeout=PATIENCE_S).message == "there is no sound device"
     until(lambda: library.initialised > 2)
@@ -170,7 +169,7 @@ def test_no_device_is_told_once_and_looked_for_again(library: Library, told: "qu
 
 def test_nothing_is_looked_for_while_nobody_speaks(library: Library, told: "queue.Queue[Device]") -> None:
     library.devices = []
-    speaker = Loudspeaker("", Mixer(48_000), told.put)
+    speaker = Loudspeaker("", Mixer(48_000), told.put, lambda: library)
     speaker.wake()
     told.get(timeout=PATIENCE_S)
     time.sleep(0.1)
@@ -185,7 +184,7 @@ def test_the_device_is_let_go_after_a_silence(
     library: Library, told: "queue.Queue[Device]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loudspeaker, "IDLE_S", 0.05)
-    speaker = Loudspeaker("", Mixer(48_000), told.put)
+    speaker = Loudspeaker("", Mixer(48_000), told.put, lambda: library)
     speaker.wake()
     told.get(timeout=PATIENCE_S)
     until(lambda: not speaker.playing)
@@ -200,7 +199,7 @@ def test_a_device_with_its_own_rate_or_one_channel_is_taken_as_it_is(
     library.refuses = lambda options: options["samplerate"] != 44_100
     library.devices[1]["max_output_channels"] = 1
     mixer = busy_mixer()
-    Loudspeaker("", mixer, told.put).wake()
+    Loudspeaker("", mixer, told.put, lambda: library).wake()
     told.get(timeout=PATIENCE_S)
     assert mixer.rate == 44_100
     mixer.feed("turn", 0, np.full(48_000, 16384, "<i2").tobytes())
@@ -209,7 +208,7 @@ def test_a_device_with_its_own_rate_or_one_channel_is_taken_as_it_is(
 
 def test_a_device_that_refuses_everything_is_told(library: Library, told: "queue.Queue[Device]") -> None:
     library.refuses = lambda options: True
-    Loudspeaker("", busy_mixer(), told.put).wake()
+    Loudspeaker("", busy_mixer(), told.put, lambda: library).wake()
     lost = told.get(timeout=PATIENCE_S)
     assert lost.message == "the sound device cannot be opened: Invalid sample rate"
     assert "playback.device" in lost.hint
@@ -217,7 +216,7 @@ def test_a_device_that_refuses_everything_is_told(library: Library, told: "queue
 
 def test_a_library_that_does_not_answer_is_noticed(library: Library, told: "queue.Queue[Device]") -> None:
     library.hangs = True
-    speaker = Loudspeaker("", busy_mixer(), told.put)
+    speaker = Loudspeaker("", busy_mixer(), told.put, lambda: library)
     speaker.wake()
     until(lambda: speaker.stuck_s > 0.1)
 
@@ -227,7 +226,7 @@ def test_an_error_while_mixing_is_silence(
 ) -> None:
     mixer = Mixer(48_000)
     mixer.mix = lambda out: 1 / 0  # type: ignore[method-assign, assignment]
-    speaker = Loudspeaker("", mixer, told.put)
+    speaker = Loudspeaker("", mixer, told.put, lambda: library)
     speaker.wake()
     told.get(timeout=PATIENCE_S)
     said = ""
@@ -244,7 +243,7 @@ def test_an_error_while_mixing_is_silence(
 
 def test_a_device_that_is_not_fed_in_time_is_counted(library: Library, told: "queue.Queue[Device]") -> None:
     library.status = SimpleNamespace(output_underflow=True)
-    speaker = Loudspeaker("", busy_mixer(), told.put)
+    speaker = Loudspeaker("", busy_mixer(), told.put, lambda: library)
     assert speaker.take_late() == 0
     speaker.wake()
     told.get(timeout=PATIENCE_S)
@@ -266,7 +265,7 @@ def test_a_missing_portaudio_is_told(
 
 
 def test_no_device_at_all_can_be_chosen(library: Library) -> None:
-    speaker = Loudspeaker("none", busy_mixer(), lambda device: None)
+    speaker = Loudspeaker("none", busy_mixer(), lambda device: None, lambda: library)
     speaker.wake()
     assert not speaker.opening and not speaker.playing and not library.streams
 
@@ -296,7 +295,7 @@ def test_what_cannot_play_is_not_found() -> None:
 def test_on_windows_the_newer_interface_is_tried_first(library: Library, told: "queue.Queue[Device]") -> None:
     library.apis = ["MME", "Windows WASAPI"]
     library.refuses = lambda options: bool(options["extra_settings"]) or options["device"] is not None
-    Loudspeaker("", busy_mixer(), told.put).wake()
+    Loudspeaker("", busy_mixer(), told.put, lambda: library).wake()
     assert told.get(timeout=PATIENCE_S).state == "open"
     first, *_, last = [way.options for way in ways(library, "")]
     assert (first["device"], first["extra_settings"]) == (2, {"auto_convert": True})

@@ -1,7 +1,9 @@
 """A PulseAudio of the tests' own, with a sink that plays into nothing and whose monitor can be recorded."""
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +18,12 @@ RATE = 48_000
 PATIENCE_S = 20
 NEEDED = ("pulseaudio", "pactl", "parec")
 INSTALL = "apt install pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins"
+
+
+def _go_with_the_tests() -> None:
+    """Also where these are killed or crash."""
+    parent_death_signal = 1
+    ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
 
 
 class SoundServer:
@@ -47,6 +55,7 @@ class SoundServer:
                 env=os.environ | self.environment,
                 stdout=log,
                 stderr=log,
+                preexec_fn=_go_with_the_tests,
             )
         deadline = time.monotonic() + PATIENCE_S
         while subprocess.run(["pactl", "info"], env=os.environ | self.environment, capture_output=True).returncode:
@@ -67,7 +76,10 @@ class SoundServer:
         options = ["--device=ear.monitor", "--raw", "--format=float32le", f"--rate={RATE}", "--channels=2"]
         with path.open("wb") as file:
             process = subprocess.Popen(
-                ["parec", *options, "--latency-msec=20"], env=os.environ | self.environment, stdout=file
+                ["parec", *options, "--latency-msec=20"],
+                env=os.environ | self.environment,
+                stdout=file,
+                preexec_fn=_go_with_the_tests,
             )
         try:
             deadline = time.monotonic() + PATIENCE_S

@@ -33,6 +33,9 @@ class Graph:
         node = self._makers.get(value)
         return node if node is not None and kind in ("", node.op_type) else None
 
+    def users(self, value: str, kind: str) -> list[onnx.NodeProto]:
+        return [node for node in self._users.get(value, []) if node.op_type == kind]
+
     def user(self, value: str | None, kind: str = "") -> onnx.NodeProto | None:
         """The one node that takes this value; None if there are several, or if it is of another kind."""
         users = self._users.get(value or "", [])

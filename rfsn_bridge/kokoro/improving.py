@@ -4,7 +4,8 @@ In the background: the derived fp32 graph is made if it is not there (by a proce
 then, once for a machine, both graphs are timed with 1, 2 and more threads, and the choice is kept in
 `speeds.json` beside the derived graphs. Fewer threads win where they are nearly as fast, because a game wants
 the others; fp32, which sounds a little better, wins a draw. What is chosen is offered, and speaks from the next
-utterance on.
+utterance on. On a machine that is more than half busy, times say nothing: fp32 then speaks with the usual
+number of threads, and it is measured at another start.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ NEARLY = 1.07
 """int8 must be that much faster, and more threads too, to be chosen."""
 ROUNDS = 3
 PAUSE_S = 0.2
+LOOK_S = 1.0
+HALF = 50.0
 STOP_S = 2.0
 SPEEDS = "speeds.json"
 
@@ -103,6 +106,13 @@ def free_mb() -> float:
     import psutil
 
     return float(psutil.virtual_memory().available) / 2**20
+
+
+def busy_share() -> float:
+    """Per cent of all cores that were busy in the last second, this process aside or not: it waits meanwhile."""
+    import psutil
+
+    return float(psutil.cpu_percent(LOOK_S))
 
 
 def first_choice(model: Path, folder: Path, quality: Quality, threads: int) -> tuple[Path, str, int]:
@@ -177,15 +187,23 @@ class Improver:
         if choice is None or choice.quality not in self._paths:
             if not self._paths:
                 return
-            choice = best(self._times())
-            if self._stopped.is_set():
-                return
-            remember(self._folder, key, choice)
+            choice = self._measured(key) or Choice(
+                "fp32" if "fp32" in self._paths else "int8", self._threads or default_threads()
+            )
         now = self._runs.session
         if (choice.quality, choice.threads) != (now.quality, now.threads) and not self._stopped.is_set():
             better = Session(self._paths[choice.quality], choice.quality, choice.threads)
             self._say(better, self._options)
             self._runs.offer(better)
+
+    def _measured(self, key: str) -> Choice | None:
+        if busy_share() > HALF:
+            return None
+        times = self._times()
+        if self._stopped.is_set():
+            return None
+        remember(self._folder, key, choice := best(times))
+        return choice
 
     def _is_made(self) -> bool:
         return derived.find(self._model, "fp32", self._folder) is not None
@@ -198,7 +216,7 @@ class Improver:
         for quality in qualities:
             for number in threads:
                 if self._stopped.is_set():
-                    return times or {Choice(quality, number): 0.0}
+                    return times
                 session = Session(self._paths[quality], quality, number)
                 self._say(session, self._options)
                 times[Choice(quality, number)] = min(self._time(session) for _ in range(ROUNDS))

@@ -136,9 +136,7 @@ def instance_norms(graph: Graph) -> None:
     for root in graph.nodes("Sqrt"):
         variance = graph.maker(root.input[0], "Add")
         division = graph.user(root.output[0], "Div")
-        gained = graph.user(division.output[0], "Mul") if division is not None else None
-        shifted = graph.user(gained.output[0], "Add") if gained is not None else None
-        if variance is None or division is None or gained is None or shifted is None:
+        if variance is None or division is None:
             continue
         mean_square = graph.maker(variance.input[0], "ReduceMean")
         square = graph.maker(mean_square.input[0]) if mean_square is not None else None
@@ -150,14 +148,16 @@ def instance_norms(graph: Graph) -> None:
             continue
         if not graph.is_constant(variance.input[1]) or _axes(graph, mean) not in ([2], [-1]):
             continue
-        gain = _flat(graph, _other(gained, division.output[0]))
-        shift = _flat(graph, _other(shifted, gained.output[0]))
-        graph.make(
-            "InstanceNormalization",
-            [centred.input[0], gain, shift],
-            shifted.output[0],
-            epsilon=float(graph.array(variance.input[1])),
-        )
+        epsilon = float(graph.array(variance.input[1]))
+        for gained in graph.users(
+            division.output[0], "Mul"
+        ):  # Three blocks share the norm of what they begin with.
+            shifted = graph.user(gained.output[0], "Add")
+            if shifted is not None:
+                gain = _flat(graph, _other(gained, division.output[0]))
+                shift = _flat(graph, _other(shifted, gained.output[0]))
+                inputs = [centred.input[0], gain, shift]
+                graph.make("InstanceNormalization", inputs, shifted.output[0], epsilon=epsilon)
 
 
 def _axes(graph: Graph, node: onnx.NodeProto) -> list[int]:

@@ -64,9 +64,10 @@ async def first_sound(voice: VoiceProcess | VoiceChain, text: str = LINE) -> flo
     return at
 
 
-async def killed(how: signal.Signals, rounds: int) -> list[float]:
+async def killed(how: signal.Signals, rounds: int) -> tuple[list[float], list[float]]:
+    """How long it took, and how much work of the processor that was: whatever else the machine does."""
     limits = Limits(answer_s=1.0 if how is signal.SIGSTOP else 60.0, answer_s_per_character=0.0)
-    took = []
+    took, work = [], []
     for _ in range(rounds):
         told = Told()
         generous = Limits(answer_s_per_character=1.0)
@@ -82,7 +83,9 @@ async def killed(how: signal.Signals, rounds: int) -> list[float]:
             voice._limits = generous
             heard = await first_sound(voice)
             took.append(heard - told.at["voice_restarted"])
-    return took
+            times = psutil.Process(voice.pid).cpu_times()
+            work.append(times.user + times.system)
+    return took, work
 
 
 async def leaked(rounds: int) -> list[float]:
@@ -146,7 +149,9 @@ def measure(rounds: float) -> Iterator[Found]:
     if sys.platform != "win32":
         faults.append(("a hang", signal.SIGSTOP))
     for name, how in faults:
-        yield median(f"next sound after {name}", "s", asyncio.run(killed(how, count)), ("<=", AFTER_S))
+        took, work = asyncio.run(killed(how, count))
+        yield median(f"next sound after {name}", "s", took, ("<=", AFTER_S))
+        yield median(f"work of the processor after {name}", "s", work)
     yield median("next sound after a leak", "s", asyncio.run(leaked(count)), ("<=", AFTER_S))
     try:
         spec("piper")

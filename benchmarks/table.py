@@ -22,7 +22,7 @@ from rfsn_bridge.client import connect
 from rfsn_bridge.domain import Npc, SpeechRequest
 from rfsn_bridge.errors import ModelMissing
 from rfsn_bridge.protocol.messages import NpcUpdate
-from rfsn_bridge.speech.queue import SpeechQueue
+from rfsn_bridge.speech.queue import UtteranceQueue
 from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 
 BATCH = 20
@@ -73,20 +73,22 @@ async def detections(turns: int) -> list[float]:
 
 async def queue_rates(batches: int) -> list[float]:
     """Sentences a second, over batches that stand in the queue together."""
-    queue = SpeechQueue(3)
+    queue = UtteranceQueue[int](3)
     spec = EngineSpec("module", "", "", "rfsn_bridge.testing:ToneEngine", {"ms_per_character": 1})
 
-    async def speak(voice: VoiceProcess) -> None:
-        async with queue.place(), voice.speak(SpeechRequest("Mind the bridge, my friend.", "tone")) as audio:
-            async for _ in audio:
-                pass
+    async def speak_all(voice: VoiceProcess) -> None:
+        for _ in range(BATCH):
+            await queue.aget()
+            async with voice.speak(SpeechRequest("Mind the bridge, my friend.", "tone")) as audio:
+                async for _ in audio:
+                    pass
 
     rates = []
     async with VoiceProcess(spec, "tone", lambda *args, **kwargs: None) as voice:
         await voice.warm_up()
         for _ in range(batches):
             began = time.perf_counter()
-            await asyncio.gather(*(speak(voice) for _ in range(BATCH)))
+            await asyncio.gather(speak_all(voice), *(queue.aput(number, f"{number}") for number in range(BATCH)))
             rates.append(BATCH / (time.perf_counter() - began))
     return rates
 

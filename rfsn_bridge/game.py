@@ -80,6 +80,9 @@ log = logging.getLogger(__name__)
 _MAX_TURNS = 32
 _METRICS_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.05
+_LATEST_REPORT_S = 1.5
+_LATEST_PLAYED_S = 30.0
+"""How late it may be told that a sound is over: by a client, and by this machine's loudspeakers, which always tell."""
 _NEXT_WORD_MS = 150
 """How long speech that is interrupted may go on to the end of a word."""
 

@@ -222,8 +222,8 @@ class RunningTurn:
 
         Whoever runs the turn then cancels it, as `over` is set.
         """
-        if self._floor:
-            self._floor.silent(self.turn_id)
+        if self._voice:
+            self._voice.silence()
         if self.status is None:
             self._finish(TurnStatus.INTERRUPTED)
         elif self.silenced or self.heard.settled:

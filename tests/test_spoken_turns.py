@@ -1,4 +1,4 @@
-"""How turns sound: one NPC at a time, four ways to interrupt, what is dropped, and what the daemon plays itself."""
+"""How turns sound: one NPC at a time, interrupted in four ways, dropped, and played by the daemon itself."""
 
 import asyncio
 from pathlib import Path

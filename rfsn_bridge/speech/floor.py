@@ -10,16 +10,14 @@ from collections.abc import Callable
 
 _PATIENCE_S = 6.0
 """How long others wait before the speaker gives way, after a sentence."""
-_OVERDUE_S = 1.5
-"""A client that reports what it played may be so late; then its sound counts as over."""
 
 
 class Floor:
-    """Of one listener; `reports`: the client tells when a sound is over."""
+    """Of one listener. Where it is told when a sound is over, that may be `late_s` late; then it counts as over."""
 
-    def __init__(self, playing: Callable[[], float], *, reports: bool = False, one_at_a_time: bool = True) -> None:
+    def __init__(self, playing: Callable[[], float], *, late_s: float = 0.0, one_at_a_time: bool = True) -> None:
         self._playing = playing
-        self._late_s = _OVERDUE_S if reports else 0.0
+        self._late_s = late_s
         self._one_at_a_time = one_at_a_time
         self._holder: object | None = None
         self._waiting: deque[tuple[object, float]] = deque()
@@ -61,6 +59,7 @@ class Floor:
     def silent(self, who: object) -> None:
         """The sound of `who` is over, or was cut off."""
         self._until.pop(who, None)
+        self._holder = None if self._holder is who else self._holder
         self._tell()
 
     def left_s(self, who: object) -> float:

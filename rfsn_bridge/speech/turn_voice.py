@@ -83,6 +83,8 @@ class TurnVoice:
         """The first sentence of the passage that is being said."""
         self._said_s = 0.0
         """Of its sound."""
+        self._speaking: Take | None = None
+        self._silent = False
         self._written_per_s = 0.0
         self._news = asyncio.Event()
 
@@ -116,6 +118,17 @@ class TurnVoice:
         self._written_per_s = written_per_s
         return self._pace.first(text, _USUAL_REST / written_per_s) if text else 0
 
+    def silence(self) -> None:
+        """No sound after this, not even what is ready."""
+        self._silent = True
+        self._composer.cut()
+        self._synthesis.withdraw(self._turn_id)
+        for take in self._ordered:
+            take.cancel()
+        if self._speaking:
+            self._speaking.cancel()
+        self._floor.silent(self._turn_id)
+
     # --- Sound goes out
 
     async def run(self) -> None:
@@ -124,14 +137,12 @@ class TurnVoice:
             while take := await self._next():
                 await self._passage(take)
             await ordering  # a fault of it is the turn's
+            self._floor.leave(self._turn_id)
+        except BaseException:
+            self.silence()
+            raise
         finally:
             ordering.cancel()
-            with suppress(asyncio.CancelledError):
-                await ordering
-            self._synthesis.withdraw(self._turn_id)
-            for take in self._ordered:
-                take.cancel()
-            self._floor.leave(self._turn_id)
 
     async def _order(self) -> None:
         """Order pieces, as far ahead as is good."""
@@ -199,6 +210,8 @@ class TurnVoice:
             if not failure:
                 try:
                     began = await self._piece(take, began)
+                    if self._silent:
+                        return
                     if piece.closes and began:
                         pause_s = 0.0 if self._composer.done and not self._ordered else piece.pause_s
                         await self._outlet.end(pause_s)
@@ -222,6 +235,7 @@ class TurnVoice:
     async def _piece(self, take: Take, began: bool) -> bool:
         """Send the sound of a piece; whether its passage has begun by now."""
         begun_ms = round(1000 * self._said_s)
+        self._speaking = take
         await take.sounding()
         async for piece_chunk in take:
             chunk = later(piece_chunk, begun_ms)
@@ -229,6 +243,8 @@ class TurnVoice:
                 if not self._heard_first:
                     await self._hold(take.piece)
                 await self._floor.take(self._turn_id)
+                if self._silent:
+                    return began
                 self._outlet.begin(take.piece, chunk)
                 began = True
                 if not self._heard_first:

@@ -94,7 +94,7 @@ async def test_all_may_speak_at_once_where_the_player_wants_that(clock: Clock) -
 
 
 async def test_a_report_that_is_late_counts_as_given_in_the_end(clock: Clock) -> None:
-    floor = Floor(clock, reports=True)
+    floor = Floor(clock, late_s=1.5)
     await floor.take("a")
     floor.sounds("a", 2.0)
     floor.leave("a")

@@ -141,9 +141,9 @@ class Game:
             self._warn_of_memory,
         )
         reports = session.identify.capabilities.reports
-        self._floor = Floor(
-            self._playing, reports=reports, one_at_a_time=bridge.snapshot.config.speech.one_at_a_time
-        )
+        late_s = _LATEST_PLAYED_S if self.audio == "daemon" else _LATEST_REPORT_S if self._reports else 0.0
+        one_at_a_time = bridge.snapshot.config.speech.one_at_a_time
+        self._floor = Floor(self._playing, late_s=late_s, one_at_a_time=one_at_a_time)
         self._repertoire = Repertoire()
         self._deeds = Deeds()
         self._forgotten: set[str] = set()

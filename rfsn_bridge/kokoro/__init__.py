@@ -1,4 +1,4 @@
 """What Kokoro's plugin is made of: its graph rewritten, its session, its voices, and when each phoneme sounds."""
 
-VERSION = 2
+VERSION = 3
 """Of the derived graphs: raise it with each change of what `rewrites` makes, so that all are made anew."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +41,27 @@ class Graph:
         users = self._users.get(value or "", [])
         return users[0] if len(users) == 1 and kind in ("", users[0].op_type) else None
 
+    def below(self, values: Sequence[str]) -> list[onnx.NodeProto]:
+        """All nodes that need one of these, directly or not."""
+        found: dict[int, onnx.NodeProto] = {}
+        waiting = list(values)
+        while waiting:
+            for node in self._users.get(waiting.pop(), []):
+                if id(node) not in found:
+                    found[id(node)] = node
+                    waiting.extend(filter(None, node.output))
+        return list(found.values())
+
+    def take_instead(self, names: Mapping[str, str]) -> None:
+        """Whoever takes a value takes another one from now on."""
+        for old, new in names.items():
+            users = self._users.pop(old, [])
+            for node in users:
+                for position, value in enumerate(node.input):
+                    if value == old:
+                        node.input[position] = new
+            self._users.setdefault(new, []).extend(users)
+
     def is_constant(self, value: str) -> bool:
         return value in self._constants
 
@@ -49,7 +70,7 @@ class Graph:
 
         return numpy_helper.to_array(self._constants[value])
 
-    def constant(self, name: str, array: NDArray[Any]) -> str:
+    def constant(self, name: str, array: Any) -> str:
         """A new constant, or the one of this name that was made before."""
         from onnx import numpy_helper
 

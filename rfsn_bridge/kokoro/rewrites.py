@@ -7,6 +7,7 @@ What is changed, and why, in the order of `derive`:
   quantised anew before each product.
 - `instance_norms`: 65 norms of nine nodes each become one InstanceNormalization.
 - `squares`: Pow(x, 2) becomes Mul(x, x).
+- `without_silence`: see silence.py.
 - `two_dimensional`: ONNX Runtime has its fast layout (NCHWc) for 2-D convolutions only.
 
 Only what looks as expected is changed; a graph without durations is refused.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfsn_bridge.errors import VoiceError
 from rfsn_bridge.kokoro.graph import Graph
+from rfsn_bridge.kokoro.silence import without_silence
 
 if TYPE_CHECKING:
     import onnx
@@ -35,6 +37,7 @@ def derive(model: onnx.ModelProto, quality: str) -> None:
         as_float(graph)
     instance_norms(graph)
     squares(graph)
+    without_silence(graph)
     if quality == "fp32":
         two_dimensional(graph)
     graph.tidy()

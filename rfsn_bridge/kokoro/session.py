@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-DURATIONS = "durations"
+DURATIONS, SKIPPED = "durations", "skipped"
 
 
 class Cancelled(Exception):
@@ -45,12 +45,15 @@ class Session:
         self._tokens = "input_ids" if "input_ids" in inputs else "tokens"  # Exports differ.
         self._whole_speed = "int" in inputs.get("speed", "")
         outputs = [each.name for each in self._session.get_outputs()]
-        self._outputs = [outputs[0], DURATIONS] if DURATIONS in outputs else outputs[:1]
+        self._outputs = [outputs[0], *(name for name in (DURATIONS, SKIPPED) if name in outputs)]
 
     def run(
         self, tokens: Sequence[int], style: NDArray[np.float32], speed: float, options: Any = None
     ) -> tuple[Samples, Sequence[float]]:
-        """The samples, and the frames of each token with the pads around them; none if the graph does not tell."""
+        """The samples, and the frames of each token and of the pads around them; none if the graph does not tell.
+
+        Of the first pad only what was rendered counts, which may be less than nothing.
+        """
         import numpy as np
 
         inputs = {
@@ -60,8 +63,11 @@ class Session:
             if self._whole_speed
             else np.array([speed], np.float32),
         }
-        samples, *durations = self._session.run(self._outputs, inputs, options)
-        return samples.reshape(-1), durations[0].reshape(-1).tolist() if durations else ()
+        samples, *told = self._session.run(self._outputs, inputs, options)
+        durations: list[float] = told[0].reshape(-1).tolist() if told else []
+        if len(told) > 1:
+            durations[0] -= int(told[1][0])
+        return samples.reshape(-1), durations
 
 
 class Runs:

@@ -61,6 +61,7 @@ class KokoroEngine:
     """Speaks batch by batch, at most 510 phonemes (about half a minute) each; a sentence is nearly always one."""
 
     blends = True
+    sounds = True
     """Voices may be mixed: "af_bella:0.6,bf_emma:0.4"."""
 
     def open(self, options: Mapping[str, Any]) -> None:

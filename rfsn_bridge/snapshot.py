@@ -68,9 +68,10 @@ class Snapshot:
         """For the sentences of one turn, in order: what is to be said of each, and how words of it sound."""
         text = SpokenText(npc.name, narration=self.config.speech.narration)
         lang = language_of(voice)
+        ipa = self.voice is not None and self.voice.sounds
 
         def spoken(sentence: str) -> tuple[str, Mapping[str, str]]:
-            return self.pronunciation.apply(normal(text.spoken(sentence), lang))
+            return self.pronunciation.apply(normal(text.spoken(sentence), lang), ipa=ipa)
 
         return spoken
 

@@ -20,6 +20,7 @@ from rfsn_bridge.errors import VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.speech.engine_process import EngineSpec
 from rfsn_bridge.speech.strain import STEADY, Strain
+from rfsn_bridge.speech.text_only import Silence
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.voice import SHUT_DOWN, Limits, VoiceProcess
 
@@ -37,26 +38,6 @@ TRIAL = "The weather is turning, so let us be on our way."
 _USUAL = Limits()
 Spec = Callable[[], EngineSpec]
 Reason = Literal["", "slow", "unavailable"]
-
-
-class Silence:
-    """What stands at the end of a chain where text alone will do. Has the face of a VoiceProcess."""
-
-    ready = False
-    pid: int | None = None
-    voices: tuple[str, ...] = ()
-    real_time_factor: float | None = None
-    restarts = queue_size = 0
-    fingerprint = ""
-
-    def speak(self, request: SpeechRequest) -> Utterance:
-        raise VoiceUnavailable("there is text only for now", "speech comes back by itself")
-
-    async def warm_up(self) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
 
 
 class _Engine:
@@ -119,6 +100,10 @@ class VoiceChain:
     def engine(self) -> str:
         """The name of the one that would speak now."""
         return self._speaker.name
+
+    @property
+    def sounds(self) -> bool:
+        return self._speaker.voice.sounds
 
     @property
     def voices(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +29,7 @@ from rfsn_bridge.speech.blends import speaks
 from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
+from rfsn_bridge.speech.limits import Limits
 from rfsn_bridge.speech.memory_bound import MemoryBound
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
@@ -44,23 +45,6 @@ REST_S = 3.0
 RTF_WEIGHT = 0.3
 MAX_NAMES = 256
 SHUT_DOWN = "the voice has been shut down"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long the voice may take, in seconds, and how much may wait."""
-
-    open_s: float = 60.0
-    answer_s: float = 20.0
-    answer_s_per_character: float = 0.3
-    cancel_s: float = 5.0
-    cooldown_s: float = 10.0
-    characters: int = 10_000
-    """The longest text of one utterance."""
-    waiting: int = 64
-    """Utterances that wait for their turn; one more is refused."""
-    buffered: int = 8 * 1024 * 1024
-    """Bytes of PCM (175 s at 24 kHz) that one utterance may be ahead of its reader; then it fails."""
 
 
 class VoiceProcess:
@@ -109,6 +93,8 @@ class VoiceProcess:
         self._closed = False
         self._unknown: set[str] = set()
         self._blends = False
+        self.sounds = True
+        """Whether the engine takes words in IPA; known once it was opened."""
         self.fingerprint = ""
         """Of all that its sound depends on, the request apart; empty until it was opened for the first time."""
         self.voices: tuple[str, ...] = ()
@@ -253,6 +239,7 @@ class VoiceProcess:
             raise VoiceUnavailable(message or "the voice process answers nonsense", hint)
         self.voices = tuple(answer.header.get("voices", ()))
         self._blends = bool(answer.header.get("blends"))
+        self.sounds = bool(answer.header.get("sounds"))
         self._ready = True
         self._spoke = False
         self._refusal = None

@@ -76,7 +76,8 @@ class Worker:
             traceback.print_exc()
             self._send(Kind.FAILED, _explained(error, f"the engine {opening['engine']}"))
             leave(1)
-        self._send(Kind.OPENED, {"voices": voices, "blends": bool(getattr(self._engine, "blends", False))})
+        takes = {name: bool(getattr(self._engine, name, False)) for name in ("blends", "sounds")}
+        self._send(Kind.OPENED, {"voices": voices, **takes})
         while job := self._waiting.get():
             self._speak(job)
         with contextlib.suppress(Exception):

@@ -90,10 +90,8 @@ class Composer:
         passage = self._passage(left_s, pace) if self._rest is None else self._rest
         if passage is None:
             return None
-        if whole:
-            end = 0
-        else:
-            end = pace.next(passage.text, left_s) if self._sounded else pace.first(passage.text)
+        cut = pace.next(passage.text, left_s) if self._sounded else pace.first(passage.text)
+        end = 0 if whole else cut
         self._sounded = True
         head, tail = (passage.text[:end].strip(), passage.text[end:].strip()) if end else (passage.text, "")
         if tail:

@@ -19,10 +19,11 @@ from rfsn_bridge.domain import AudioChunk, NoticeLevel, SpeechRequest
 from rfsn_bridge.errors import VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.speech.engine_process import EngineSpec
+from rfsn_bridge.speech.limits import USUAL, Limits
 from rfsn_bridge.speech.strain import STEADY, Strain
 from rfsn_bridge.speech.text_only import Silence
 from rfsn_bridge.speech.utterance import Job, Utterance
-from rfsn_bridge.speech.voice import SHUT_DOWN, Limits, VoiceProcess
+from rfsn_bridge.speech.voice import SHUT_DOWN, VoiceProcess
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ TRUSTED_AFTER = 10
 TELL_AGAIN_S = 300.0
 TRIAL = "The weather is turning, so let us be on our way."
 
-_USUAL = Limits()
 Spec = Callable[[], EngineSpec]
 Reason = Literal["", "slow", "unavailable"]
 
@@ -67,7 +67,7 @@ class VoiceChain:
         *,
         idle_unload_s: float = 0.0,
         max_memory_mb: int = 0,
-        limits: Limits = _USUAL,
+        limits: Limits = USUAL,
     ) -> None:
         self._notice = notice
         self._limits = limits

@@ -13,7 +13,7 @@ _PATIENCE_S = 6.0
 
 
 class Floor:
-    """Of one listener. Where it is told when a sound is over, that may be `late_s` late; then it counts as over."""
+    """Of one listener. Where it is told when a sound is over, that may be `late_s` late, and no later."""
 
     def __init__(self, playing: Callable[[], float], *, late_s: float = 0.0, one_at_a_time: bool = True) -> None:
         self._playing = playing

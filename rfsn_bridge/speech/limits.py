@@ -18,3 +18,6 @@ class Limits:
     """Utterances that wait for their turn; one more is refused."""
     buffered: int = 8 * 1024 * 1024
     """Bytes of PCM (175 s at 24 kHz) that one utterance may be ahead of its reader; then it fails."""
+
+
+USUAL = Limits()

@@ -21,7 +21,7 @@ _SAFETY = 0.8
 _SHORTEST = 12
 """Characters: less is a gasp, not a clause."""
 _LEAD = 42
-"""Characters that the first clause must have at a real-time factor of 1, so that it lasts until the next is ready."""
+"""Characters of the first clause at least, at a real-time factor of 1: it must last until the next is ready."""
 _WORTH_S = 0.15
 """Less is not worth a cut."""
 _PIECE = 30
@@ -92,7 +92,7 @@ class Pace:
         return 0
 
     def _needed(self, places: Sequence[int], end: int) -> Mapping[int, float]:
-        """How much sound must be left at each place, so that there is no gap from there to the end of the sentence."""
+        """How much sound must be left at each place, so that no gap comes from there to the sentence's end."""
         needed = {end: 0.0}
         for place in reversed(places):
             needed[place] = min(
@@ -102,10 +102,10 @@ class Pace:
         return needed
 
     def hold_s(self, speech_s: float, unwritten_s: float, characters: int, *, inside: bool) -> float:
-        """How long to keep the first `speech_s` of sound back, so that the next is ready before it has been played.
+        """How long to keep the first `speech_s` of sound back, so that the next is ready before it was played.
 
-        What comes next is written in `unwritten_s`, and has about `characters`; `inside` the same sentence there must
-        be no gap.
+        What comes next is written in `unwritten_s`, and has about `characters`; `inside` the same sentence there
+        must be no gap.
         """
         piece = min(characters, _PIECE)
         gap_s = _GAP_INSIDE_S if inside else _GAP_S

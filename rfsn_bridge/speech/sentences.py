@@ -113,7 +113,7 @@ class SentenceSplitter:
 
     @property
     def pending(self) -> str:
-        """What came after the last sentence; empty while it hangs on more text whether a sentence has ended in it."""
+        """What came after the last sentence; empty while only more text can tell whether a sentence ends in it."""
         return "" if self._waiting else self._buffer
 
     def cut(self, end: int) -> str:

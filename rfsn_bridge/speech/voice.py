@@ -29,7 +29,7 @@ from rfsn_bridge.speech.blends import speaks
 from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
-from rfsn_bridge.speech.limits import Limits
+from rfsn_bridge.speech.limits import USUAL, Limits
 from rfsn_bridge.speech.memory_bound import MemoryBound
 from rfsn_bridge.speech.utterance import Job, Utterance
 from rfsn_bridge.speech.wire import Frame, Kind
@@ -64,7 +64,7 @@ class VoiceProcess:
         idle_unload_s: float = 0.0,
         max_memory_mb: int = 0,
         measured: Callable[[float, float], None] | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
     ) -> None:
         self._find_spec = (lambda: spec) if isinstance(spec, EngineSpec) else spec
         self._default = voice

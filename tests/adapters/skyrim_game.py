@@ -23,6 +23,8 @@ from rfsn_bridge.testing import RunningDaemon, Settings, running_daemon
 ADAPTER = paths.game_adapters / "skyrim"
 SIMULATOR = ADAPTER / "simulator"
 PATIENCE_S = 200
+MS_PER_CHARACTER = 20
+"""Of speech that the daemon plays: a third of what people take, for it plays in real time."""
 _NODE_AT_LEAST = 20
 
 
@@ -52,14 +54,16 @@ def need_browser() -> None:
 
 
 @asynccontextmanager
-async def whiterun(data: Path, *, grace_s: float = 60) -> AsyncIterator[RunningDaemon]:
-    """A daemon for which the people of Whiterun speak.
+async def whiterun(data: Path, *, grace_s: float = 60, aloud: bool = False) -> AsyncIterator[RunningDaemon]:
+    """A daemon for which the people of Whiterun speak; with `aloud`, as sound that it plays where no device is.
 
     It keeps a session for longer than the game's menu is open: a WebSocket that breaks as the menu opens, before
     the daemon has heard of it, comes back only when the menu closes.
     """
     limits = Limits(resume_grace_s=grace_s, messages_per_second=5000, burst=5000)  # the game's seconds are short
-    async with running_daemon(Townsfolk(), data, Settings(limits=limits)) as daemon:
+    config = {"playback": {"device": "none"}, "tts": {"options": {"tone": {"ms_per_character": MS_PER_CHARACTER}}}}
+    settings = Settings(limits=limits, voice=aloud, config=config if aloud else {})
+    async with running_daemon(Townsfolk(), data, settings) as daemon:
         yield daemon
 
 

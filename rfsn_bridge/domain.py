@@ -427,8 +427,8 @@ class Sentence:
 class SpeechRequest:
     """One utterance to synthesize. `speed` is a factor in [0.5, 2].
 
-    `phonemes` says, for some words of `text` as they stand there, how they sound, in IPA; an engine that cannot take
-    that reads them as they are written.
+    `phonemes` says, for some words of `text` as they stand there, how they sound, in IPA; an engine that cannot
+    take that reads them as they are written.
     """
 
     text: str

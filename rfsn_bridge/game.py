@@ -82,7 +82,7 @@ _METRICS_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.05
 _LATEST_REPORT_S = 1.5
 _LATEST_PLAYED_S = 30.0
-"""How late it may be told that a sound is over: by a client, and by this machine's loudspeakers, which always tell."""
+"""How late it may be told that a sound is over: by a client, and by our own player, which always tells."""
 _NEXT_WORD_MS = 150
 """How long speech that is interrupted may go on to the end of a word."""
 
@@ -140,7 +140,6 @@ class Game:
             self._game_time,
             self._warn_of_memory,
         )
-        reports = session.identify.capabilities.reports
         late_s = _LATEST_PLAYED_S if self.audio == "daemon" else _LATEST_REPORT_S if self._reports else 0.0
         one_at_a_time = bridge.snapshot.config.speech.one_at_a_time
         self._floor = Floor(self._playing, late_s=late_s, one_at_a_time=one_at_a_time)
@@ -657,8 +656,10 @@ class Game:
 
     async def _stop_after(self, turn: RunningTurn, seq: int) -> None:
         """End a turn when a sentence of it has been heard."""
-        while (heard := turn.heard.sounding(self._playing())) and heard[0] == seq:
-            await asyncio.sleep(min(heard[1], _LOOK_EVERY_S))
+        heard = turn.heard.sounding(self._playing())
+        while heard and heard[0] == seq:
+            await asyncio.sleep(min(heard[1], _LOOK_EVERY_S))  # playing time may stand still
+            heard = turn.heard.sounding(self._playing())
         if turn.turn_id in self._turns:
             self._stop(turn, "critical")
 

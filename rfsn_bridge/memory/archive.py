@@ -6,19 +6,20 @@ Reading needs no lock: it goes on beside the daemon that writes.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from rfsn_bridge.domain import Exchange, Memory, NpcState, Turn
 from rfsn_bridge.interfaces import RecallQuery
-from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory import backups, records, summaries, timeline
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import connect, told
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.recall import recall
-from rfsn_bridge.memory.schema import StoreError
+from rfsn_bridge.memory.schema import VERSION, StoreError, version_of
+from rfsn_bridge.memory.summaries import Due, Summary
 
 T = TypeVar("T")
 
@@ -91,6 +92,42 @@ class Archive:
 
         return await self._reader.read(job)
 
+    async def summaries(
+        self, playthrough: str, npc_id: str, limit: int = 100, without: Sequence[str] = ()
+    ) -> Sequence[Summary]:
+        """What an NPC's history comes to, oldest first, as few texts as tell of it: the latest `limit`.
+
+        `without` are turns that are told of anyway: only what was before them.
+        """
+
+        def job(connection: sqlite3.Connection) -> Sequence[Summary]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None or version_of(connection) < VERSION:  # not brought up to date yet
+                return ()
+            marks = ", ".join("?" * len(without))
+            (first,) = connection.execute(
+                f"SELECT min(moment) FROM turns WHERE turn_id IN ({marks})",  # noqa: S608
+                without,
+            ).fetchone()
+            return summaries.told(connection, present, number, limit, first or summaries.NEVER)
+
+        return await self._reader.read(job)
+
+    async def summary_due(
+        self, playthrough: str, npc_id: str, recent_turns: int, skipped: Collection[tuple[int, str]] = ()
+    ) -> Due | None:
+        """The summary of an NPC to be made next, if there is any; `skipped` are places that are passed over."""
+
+        def job(connection: sqlite3.Connection) -> Due | None:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return None
+            return summaries.due(connection, present, number, recent_turns, skipped)
+
+        return await self._reader.read(job)
+
     async def stats(self, playthrough: str | None = None) -> dict[str, Any]:
         """Counts and sizes."""
 
@@ -106,6 +143,7 @@ class Archive:
                 ],
                 "saves": count("saves"),
                 "events": count("events"),
+                "summaries": count("summaries") if version_of(connection) >= VERSION else 0,
                 "bytes": self.path.stat().st_size,
             }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.schema import CorruptStore, StoreError, prepare
+from rfsn_bridge.memory.schema import CorruptStore, StoreError, migrate, prepare
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +40,14 @@ class _Change:
 class Database:
     """Open for one process; `aclose` waits for what was given to `write`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, before_migration: Callable[[Path, int], object] = lambda path, version: None
+    ) -> None:
         """Opens and, if need be, makes or migrates the file; raises StoreError or CorruptStore."""
         self.path = path
         self._changes: queue.Queue[_Change | None] = queue.Queue(_QUEUED)
         self._closed = False
-        prepare(path)
+        prepare(path, before_migration)
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="memory-read")
@@ -168,6 +170,7 @@ class _Replace:
     def __call__(self, connection: sqlite3.Connection) -> None:
         with contextlib.closing(connect(self.source, read_only=True)) as source:
             source.backup(connection)
+        migrate(connection)  # it may be a copy from before an update; where this fails, the next start does it
 
 
 def _carry_out(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[Any]:

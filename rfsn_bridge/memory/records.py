@@ -238,6 +238,7 @@ def forget(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> int
     ]
     connection.execute("DELETE FROM memories WHERE npc = ?", (speaker,))
     connection.execute("DELETE FROM minds WHERE npc = ?", (speaker,))
+    connection.execute("DELETE FROM summaries WHERE npc = ?", (speaker,))
     for moment in moments:
         left = _remembering(connection, moment)
         _index(connection, moment, [*left, speaker], left)

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from rfsn_bridge.domain import NpcState, Turn
-from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory import backups, records, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.records import Encoded
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
+from rfsn_bridge.memory.summaries import Due
 from rfsn_bridge.memory.timeline import Loaded
 from rfsn_bridge.models.filelock import take
 
@@ -74,7 +75,7 @@ class Store(Archive):
             self._begin_anew("the memory is gone")
             return Database(self.path)
         try:
-            return Database(self.path)
+            return Database(self.path, lambda path, version: backups.make(path, "migration"))
         except CorruptStore as error:
             log.error("%s", error.message)
             aside = backups.set_aside(self.path)
@@ -142,6 +143,10 @@ class Store(Archive):
         await self._database.write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
 
     # --- The game's events and saves
+
+    async def keep_summary(self, playthrough: str, npc_id: str, due: Due, text: str) -> bool:
+        """Keep a summary that was due; False if the NPC does not remember all of its turns any more."""
+        return await self._database.write(lambda c: summaries.keep(c, playthrough, npc_id, due, text))
 
     def happened(self, playthrough: str, event: Mapping[str, Any]) -> None:
         """Write an event of the game down, some time soon; one that cannot be written is counted."""

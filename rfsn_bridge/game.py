@@ -129,6 +129,8 @@ class Game:
         self._deeds = Deeds()
         self._forgotten: set[str] = set()
         """Turns that a loaded save has undone."""
+        self._loads = 0
+        """Saves that it has loaded, and the memory does not follow yet."""
         self._slow: set[asyncio.Task[None]] = set()
         """Answers that take longer than a moment."""
         self._turns: dict[str, RunningTurn] = {}
@@ -343,6 +345,7 @@ class Game:
                 await self._record(turn, member, started_at)
         finally:
             self._deeds.give_up(turn)
+            undone = turn.turn_id in self._forgotten
             self._forgotten.discard(turn.turn_id)
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
@@ -352,7 +355,8 @@ class Game:
             if left:
                 await self._insight.part(member, self.playthrough)
         # Only now: a turn that is recorded must not keep the next one waiting for the disk.
-        await self._insight.keep(member, self.playthrough)
+        if not undone:
+            await self._insight.keep(member, self.playthrough)
 
     async def _produce(self, turn: RunningTurn, member: Member) -> None:
         try:
@@ -492,8 +496,11 @@ class Game:
     # --- Saves
 
     async def _save(self, message: SaveCreated) -> None:
-        """The present gets a name, with all that is felt and learned by now."""
-        keeping = [self._insight.keep(member, self.playthrough) for member in self._cast.members]
+        """The present gets a name, with all that is felt and learned by now in whatever game plays it."""
+        playing = [game for game in self._bridge.games if game.playthrough == message.playthrough]
+        keeping = [
+            game._insight.keep(member, game.playthrough) for game in playing for member in game._cast.members
+        ]
         saving = self._bridge.store.save(message.playthrough, message.save_id, message.game_time)
         await asyncio.gather(*keeping, saving)
         self._done(message)
@@ -501,6 +508,7 @@ class Game:
     def _load(self, message: GameStarted | SaveLoaded) -> None:
         """Another point of a playthrough is the present; what was under way has not happened."""
         self.playthrough = message.playthrough
+        self._loads += 1
         undone = self._undo()
         self._game_time.told(message.game_time, loaded=True)
         self._slowly(self._loaded(message, undone), message)
@@ -526,9 +534,20 @@ class Game:
         """Put on disk what is felt and learned by now."""
         await asyncio.gather(*(self._insight.keep(member, self.playthrough) for member in self._cast.members))
 
-    def read_again(self, ready: asyncio.Future[None], npc_id: str | None = None) -> Coroutine[Any, Any, int]:
-        """What is running has not been; every NPC, or one, is what is stored of it once that is `ready`."""
+    @property
+    def is_loading(self) -> bool:
+        """Whether it will read its memory again by itself."""
+        return self._loads > 0
+
+    def read_again(
+        self, ready: asyncio.Future[None], npc_id: str | None = None, date: float | None = None
+    ) -> Coroutine[Any, Any, int]:
+        """What is running has not been; every NPC, or one, is what is stored of it once that is `ready`.
+
+        With a `date`, that is the game's now.
+        """
         self._undo(npc_id)
+        self._game_time.told(date, loaded=True)
         return self._cast.read_again(ready, npc_id)
 
     async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
@@ -540,13 +559,19 @@ class Game:
         """Have the memory follow; what cannot be found is told of. How many turns are not part of it any more."""
         store, playthrough, date = self._bridge.store, message.playthrough, message.game_time
         try:
-            if isinstance(message, GameStarted) and message.save_id is None:
-                await store.begin(playthrough, date)
+            if isinstance(message, SaveLoaded) or message.save_id is not None:
+                load = store.load(playthrough, message.save_id or "", date)
+                loaded = await self._remembrance.load(playthrough, date, load)
+            elif date is None:  # the game goes on, and so does that of whoever else plays it
                 return 0
-            loaded = await store.load(playthrough, message.save_id or "", date)
+            else:
+                await self._remembrance.load(playthrough, date, store.begin(playthrough, date))
+                return 0
         except BridgeError as error:
             self._warn_of_memory(error)
             return 0
+        finally:
+            self._loads -= 1
         if not loaded.exact:
             how = "the NPCs remember what was before its date" if loaded.found else "the NPCs remember everything"
             text = f"the save {message.save_id!r} was made without RFSN Bridge: {how}"

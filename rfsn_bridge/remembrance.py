@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
@@ -43,7 +43,11 @@ class Game(Protocol):
     def member(self, npc_id: str) -> Member | None: ...
     def standing(self, member: Member) -> NpcState: ...
     async def keep(self) -> None: ...
-    def read_again(self, ready: asyncio.Future[None], npc_id: str | None = None) -> Coroutine[Any, Any, int]: ...
+    def read_again(
+        self, ready: asyncio.Future[None], npc_id: str | None = None, date: float | None = None
+    ) -> Coroutine[Any, Any, int]: ...
+    @property
+    def is_loading(self) -> bool: ...
 
 
 class Daemon(Protocol):
@@ -187,29 +191,44 @@ class Remembrance:
 
     async def _reset(self, npc_id: str) -> dict[str, Any]:
         playthrough = self._game.playthrough
-        games = [game for game in self._bridge.games if game.playthrough == playthrough]
-        backup, forgotten = await self._read_again(games, npc_id, self._store.reset(playthrough, npc_id))
+        reset = self._store.reset(playthrough, npc_id)
+        backup, forgotten = await self._read_again(lambda game: game.playthrough == playthrough, reset, npc_id)
         return {"npc_id": npc_id, "turns_forgotten": forgotten, "backup": backup.name}
 
     async def _restore(self, name: str) -> dict[str, Any]:
-        undo = await self._read_again(self._bridge.games, None, self._store.restore(name))
+        undo = await self._read_again(lambda game: True, self._store.restore(name))
         return {"restored": name, "backup": undo.name}
 
-    @staticmethod
-    async def _read_again(games: Sequence[Game], npc_id: str | None, change: Coroutine[Any, Any, T]) -> T:
+    async def load(self, playthrough: str, date: float | None, change: Coroutine[Any, Any, T]) -> T:
+        """Make another point of a playthrough the present; the other games that play it follow. As `change`."""
+
+        def follows(game: Game) -> bool:
+            return game is not self._game and game.playthrough == playthrough
+
+        return await self._read_again(follows, change, date=date)
+
+    async def _read_again(
+        self,
+        concerned: Callable[[Game], bool],
+        change: Coroutine[Any, Any, T],
+        npc_id: str | None = None,
+        date: float | None = None,
+    ) -> T:
         """Carry out a change of what is stored, and have every NPC, or one, read its memory after it.
 
         What was felt and learned by then is stored before, so that the backup which the change begins with has it.
-        If the change fails, they read what is there still.
+        If the change fails, they read what is there still. One change at a time, so that all end with the last.
         """
-        await asyncio.gather(*(game.keep() for game in games))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        reading = [game.read_again(done, npc_id) for game in games]
-        try:
-            return await change
-        finally:
-            done.set_result(None)
-            await asyncio.gather(*reading)
+        async with self._store.changing:
+            games = [game for game in self._bridge.games if concerned(game) and not game.is_loading]
+            await asyncio.gather(*(game.keep() for game in games))
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            reading = [game.read_again(done, npc_id, date) for game in games]
+            try:
+                return await change
+            finally:
+                done.set_result(None)
+                await asyncio.gather(*reading)
 
 
 def turn_view(turn: Turn) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class Store(Archive):
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
         self._backing_up = asyncio.Lock()
+        self.changing = asyncio.Lock()
+        """Held by whoever changes what is the present, until all who are there have read it again."""
 
     def _opened(self) -> Database:
         """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""

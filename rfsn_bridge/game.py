@@ -66,11 +66,14 @@ from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_mes
 from rfsn_bridge.remembrance import About, Remembrance
 from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
+from rfsn_bridge.summariser import Summariser
 from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
 
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
+_MOST_SUMMARIES = 12
+"""That a reply is told of."""
 _METRICS_EVERY_S = 0.5
 
 AudioMode = Literal["binary", "file", "daemon", "none"]
@@ -92,6 +95,8 @@ class Daemon(Protocol):
     def store(self) -> Store: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def summariser(self) -> Summariser: ...
     @property
     def games(self) -> "Sequence[Game]": ...
     def tune(self, message: Tune) -> dict[str, object]: ...
@@ -282,6 +287,7 @@ class Game:
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
         self._interrupt_npc(message.npc_id)
+        self._bridge.summariser.turn_began()
         context = message.context
         line = Line(
             npc=member.npc,
@@ -366,13 +372,14 @@ class Game:
             if member.learned is None or member.aftermath is None:
                 raise RuntimeError("an NPC's memory ended without what it has learned")
             seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
-            memories = await self._recalled(turn, member)
+            memories, summaries = await asyncio.gather(self._recalled(turn, member), self._summaries(turn, member))
             mindset = Mindset(
                 lambda: member.standing(self._game_time()),
                 member.learned,
                 member.aftermath,
                 tuple(map(in_mind, memories)),
                 max((memory.similarity for memory in memories), default=0.0),
+                summaries,
                 seed,
             )
             await turn.run(mindset, history)
@@ -392,6 +399,19 @@ class Game:
         except (Exception, SystemExit) as error:  # a plugin's code
             log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
             return ()
+
+    async def _summaries(self, turn: RunningTurn, member: Member) -> tuple[str, ...]:
+        """What the NPC's history comes to; if that cannot be read, it costs the summaries and not the reply."""
+        if not turn.snapshot.summaries:
+            return ()
+        told = tuple(turn_id for turn_id, _ in member.history)
+        npc_id = member.npc.npc_id
+        try:
+            found = await self._bridge.store.summaries(self.playthrough, npc_id, _MOST_SUMMARIES, told)
+        except BridgeError as error:
+            log.warning("no summaries were read: %s", error)
+            return ()
+        return tuple(summary.text for summary in found)
 
     async def _until_known(self, turn: RunningTurn) -> None:
         """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
@@ -444,8 +464,14 @@ class Game:
         )
         learned = member.learned.dump() if member.learned else None
         member.unkept = False
+
+        def stored() -> None:
+            self.send(acknowledgement)
+            remembering = (record.npc_id, *record.hearers)
+            self._bridge.summariser.recorded(record.playthrough, remembering, self.session.identify.client.game)
+
         try:
-            await self._bridge.store.record(record, learned, lambda: self.send(acknowledgement))
+            await self._bridge.store.record(record, learned, stored)
         except BridgeError as error:
             log.error("a turn is not stored yet: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)

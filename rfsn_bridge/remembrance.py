@@ -14,6 +14,7 @@ from rfsn_bridge.memory.archive import Archive, FileReader
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.schema import StoreError
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.summaries import Summary
 from rfsn_bridge.protocol.messages import (
     MemoryBackups,
     MemoryGet,
@@ -24,6 +25,7 @@ from rfsn_bridge.protocol.messages import (
     NpcStateRequest,
     StateView,
 )
+from rfsn_bridge.summariser import Summariser
 
 T = TypeVar("T")
 
@@ -55,6 +57,8 @@ class Daemon(Protocol):
 
     @property
     def store(self) -> Store: ...
+    @property
+    def summariser(self) -> Summariser: ...
     @property
     def games(self) -> Sequence[Game]: ...
 
@@ -113,6 +117,8 @@ class Remembrance:
             "backups": backups,
             "turns_waiting": store.waiting,
             "lost_events": store.lost_events,
+            "summaries_refused": self._bridge.summariser.refused,
+            "summaries_failed": self._bridge.summariser.failed,
             "folder": str(store.path.parent),
         }
 
@@ -129,7 +135,19 @@ class Remembrance:
             if shown and characters > _CHARACTERS:
                 break
             shown.append(turn_view(turn))
-        return {"npc_id": asked.npc_id, "name": name, "turns": shown, "more": len(turns) > len(shown)}
+        told = await self._summaries(asked.npc_id) if asked.before is None else {}
+        return {"npc_id": asked.npc_id, "name": name, "turns": shown, "more": len(turns) > len(shown), **told}
+
+    async def _summaries(self, npc_id: str) -> dict[str, Any]:
+        """What the history of an NPC comes to, oldest first; the latest, where that is too much for one answer."""
+        shown: list[dict[str, Any]] = []
+        characters = 0
+        for summary in reversed(await self._store.summaries(self._game.playthrough, npc_id)):
+            characters += len(summary.text) + sum(map(len, summary.turn_ids))
+            if characters > _CHARACTERS:
+                break
+            shown.insert(0, summary_view(summary))
+        return {"summaries": shown}
 
     async def _search(self, asked: MemorySearch) -> dict[str, Any]:
         name = await self._name(asked.npc_id)
@@ -245,6 +263,10 @@ def turn_view(turn: Turn) -> dict[str, Any]:
         "started_at": turn.started_at,
         "game_time": turn.game_date,
     }
+
+
+def summary_view(summary: Summary) -> dict[str, Any]:
+    return {"turn_ids": summary.turn_ids, "text": summary.text}
 
 
 def exchange_view(exchange: Exchange) -> dict[str, Any]:

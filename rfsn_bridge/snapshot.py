@@ -48,6 +48,12 @@ class Snapshot:
     small: bool
     """Whether the language model is one that loses its way in a long prompt."""
 
+    @property
+    def summaries(self) -> bool:
+        """Whether long histories are summed up, and replies told of them."""
+        wanted = self.config.memory.summaries
+        return wanted == "always" or (wanted == "auto" and not self.small)
+
 
 def build(config: Config, registry: Registry, services: Services) -> Snapshot:
     """Build every part the config names; raises ConfigError or PluginError. Nothing heavy is loaded yet."""

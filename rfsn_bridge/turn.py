@@ -123,6 +123,8 @@ class Mindset:
     """Older turns that the line brings to mind, in words, what matters most first."""
     similarity: float = 0.0
     """Of the best of them to the line, in [0, 1]."""
+    summaries: tuple[str, ...] = ()
+    """What its history comes to, oldest first."""
     seed: str = ""
     """What its chance is drawn from, together with the number of the turn."""
 
@@ -189,7 +191,7 @@ class RunningTurn:
             aloud = self._delivery in (Delivery.FRAMES, Delivery.FILES)
             speech = asyncio.create_task(self._speak()) if aloud else None
             try:
-                await self._write(decision, history, mindset.memories)
+                await self._write(decision, history, mindset)
                 await self._act(decision)
                 if speech:
                     await speech
@@ -261,12 +263,12 @@ class RunningTurn:
 
     # --- The words
 
-    async def _write(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> None:
+    async def _write(self, decision: Decision, history: Sequence[Exchange], mindset: Mindset) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
         name = self.line.npc.name
         reply, splitter = ReplyFilter(name), SentenceSplitter()
         try:
-            async with opened(self.snapshot.llm, self._request(decision, history, memories)) as stream:
+            async with opened(self.snapshot.llm, self._request(decision, history, mindset)) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
@@ -288,7 +290,7 @@ class RunningTurn:
             )
         self._waiting.put_nowait(None)
 
-    def _request(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> LLMRequest:
+    def _request(self, decision: Decision, history: Sequence[Exchange], mindset: Mindset) -> LLMRequest:
         config, line, llm = self.snapshot.config.llm, self.line, self.snapshot.llm
         messages = build_prompt(
             line.npc,
@@ -297,7 +299,8 @@ class RunningTurn:
             by_player=line.by_player,
             situation=line.situation,
             history=history,
-            memories=memories,
+            memories=mindset.memories,
+            summaries=mindset.summaries,
             count_tokens=llm.count_tokens,
             budget=_PROMPT_BUDGET,
             prompts=self.snapshot.prompts,

@@ -47,6 +47,7 @@ ROOMS = (
     "turn",
     "cast",
     "insight",
+    "summariser",
     "remembrance",
     "repertoire",
     "deeds",

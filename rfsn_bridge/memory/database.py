@@ -49,7 +49,7 @@ class Database:
         self._closed = False
         prepare(path, before_migration)
         self._local = threading.local()
-        self._read_connections: list[sqlite3.Connection] = []
+        self._read_connections = [_held(path)]
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="memory-read")
         self._writer = threading.Thread(target=self._write_all, name="memory-write", daemon=True)
         self._writer.start()
@@ -88,11 +88,11 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._changes.put(None)
-        self._writer.join()
         self._readers.shutdown(True)
         for connection in self._read_connections:
             connection.close()
+        self._changes.put(None)  # the writer closes last, which takes the log into the file
+        self._writer.join()
 
     # --- In the threads
 
@@ -220,6 +220,16 @@ def _discard(connection: sqlite3.Connection | None) -> None:
     if connection is not None:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+
+def _held(path: Path) -> sqlite3.Connection:
+    """A connection that has read: while it is open, another can be opened on a full disk. Raises StoreError."""
+    try:
+        connection = connect(path, read_only=True)
+        connection.execute("SELECT * FROM clock").fetchall()
+    except sqlite3.Error as error:
+        raise told(path, error, "read") from error
+    return connection
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
 from rfsn_bridge.memory import backups, records, summaries, timeline
@@ -29,6 +29,8 @@ from rfsn_bridge.memory.timeline import Loaded
 from rfsn_bridge.models.filelock import take
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _HOLDER = "holder"
 """A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
@@ -66,6 +68,7 @@ class Store(Archive):
         """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
+        self._catching_up = asyncio.Lock()
         self._backing_up = asyncio.Lock()
         self.changing = asyncio.Lock()
         """Held by whoever changes what is the present, until all who are there have read it again."""
@@ -134,21 +137,32 @@ class Store(Archive):
         while self._waiting:
             await asyncio.sleep(_AGAIN_S)
             with contextlib.suppress(StoreError):
-                while self._waiting:
-                    await self._write_turn(self._waiting[0])
-                    self._waiting.popleft()
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Write the turns that wait, in order. Raises StoreError; what is left then waits still."""
+        async with self._catching_up:
+            while self._waiting:
+                await self._write_turn(self._waiting[0])
+                self._waiting.popleft()
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """As the database does, after the turns that wait: whatever comes after a turn must find it there."""
+        if self._waiting:
+            await self._catch_up()
+        return await self._database.write(job)
 
     # --- Minds
 
     async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
         """Keep how an NPC stands and what it has learned, where no turn says so."""
-        await self._database.write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
-
-    # --- The game's events and saves
+        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
 
     async def keep_summary(self, playthrough: str, npc_id: str, due: Due, text: str) -> bool:
         """Keep a summary that was due; False if the NPC does not remember all of its turns any more."""
         return await self._database.write(lambda c: summaries.keep(c, playthrough, npc_id, due, text))
+
+    # --- The game's events and saves
 
     def happened(self, playthrough: str, event: Mapping[str, Any]) -> None:
         """Write an event of the game down, some time soon; one that cannot be written is counted."""
@@ -161,7 +175,7 @@ class Store(Archive):
 
     async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
         """The present is saved under a name."""
-        await self._database.write(lambda c: timeline.save(c, playthrough, save_id, game_date))
+        await self._write(lambda c: timeline.save(c, playthrough, save_id, game_date))
 
     async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
         """A save is the present."""
@@ -172,11 +186,11 @@ class Store(Archive):
             after = timeline.present(connection, playthrough)
             return replace(loaded, forgotten=records.left_behind(connection, before, after))
 
-        return await self._database.write(job)
+        return await self._write(job)
 
     async def begin(self, playthrough: str, game_date: float | None) -> None:
         """A game begins or goes on, at a date."""
-        await self._database.write(lambda c: timeline.begin(c, playthrough, game_date))
+        await self._write(lambda c: timeline.begin(c, playthrough, game_date))
 
     @property
     def waiting(self) -> int:
@@ -186,7 +200,7 @@ class Store(Archive):
     async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
         """Have an NPC forget everything, after a backup; how many turns that were."""
         backup = await self.back_up("reset")
-        forgotten = await self._database.write(lambda c: records.forget(c, playthrough, npc_id))
+        forgotten = await self._write(lambda c: records.forget(c, playthrough, npc_id))
         return backup, forgotten
 
     async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
@@ -208,13 +222,13 @@ class Store(Archive):
             return new
 
         backup = await self.back_up("import")
-        return backup, await self._database.write(job)
+        return backup, await self._write(job)
 
     # --- Backups
 
     async def back_up(self, reason: str) -> Backup:
         """Copy the memory as it is, with all that was given to it before, beside what goes on."""
-        await self._database.write(lambda c: None)
+        await self._write(lambda c: None)
         async with self._backing_up:  # one at a time: each has a name of its own
             return await asyncio.to_thread(backups.make, self.path, reason)
 
@@ -236,10 +250,10 @@ class Store(Archive):
         if self._retrying:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
-        with contextlib.suppress(StoreError):
-            while self._waiting:
-                await self._write_turn(self._waiting[0])
-                self._waiting.popleft()
+        try:
+            await self._catch_up()
+        except StoreError as error:
+            log.error("%d turns are lost: %s", len(self._waiting), error.message)
         await self._database.aclose()
         self._lock.close()
 

@@ -20,7 +20,7 @@ from rfsn_bridge.memory import backups, export
 from rfsn_bridge.memory.archive import FILE, Archive, open_archive
 from rfsn_bridge.memory.store import InUse, Store
 from rfsn_bridge.protocol.messages import FromClient, MemoryReset, MemoryRestore, MemoryStats, Result
-from rfsn_bridge.remembrance import backup_view, exchange_view, state_view, turn_view
+from rfsn_bridge.remembrance import backup_view, exchange_view, state_view, summary_view, turn_view
 
 _Run = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -105,11 +105,15 @@ async def show_npc(args: argparse.Namespace) -> int:
     state = (await archive.known(playthrough, npc_id, 0)).state or NpcState()
     count = await archive.count(playthrough, npc_id)
     turns = (await archive.turns(playthrough, npc_id, args.limit))[::-1]
+    summaries = await archive.summaries(playthrough, npc_id)
     if args.json:
         shown = [turn_view(turn) for turn in turns]
         about = {"npc_id": npc_id, "name": name, "state": state_view(state)}
-        return _print_json({**about, "turns": count, "latest": shown})
+        told = [summary_view(summary) for summary in summaries]
+        return _print_json({**about, "turns": count, "summaries": told, "latest": shown})
     print(f"{_line(name)} ({_line(npc_id)}): {export.in_words(state)}. Turns: {count}")
+    for summary in summaries:
+        print(f"\nIn short, {len(summary.turn_ids)} turns: {_line(summary.text)}")
     for turn in turns:
         print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}")
         _print_exchange(turn.npc_name, turn.player_text, turn.heard_text)

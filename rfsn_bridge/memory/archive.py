@@ -18,7 +18,7 @@ from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import connect, told
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.recall import recall
-from rfsn_bridge.memory.schema import VERSION, StoreError, version_of
+from rfsn_bridge.memory.schema import WITH_SUMMARIES, StoreError, version_of
 from rfsn_bridge.memory.summaries import Due, Summary
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Archive:
         def job(connection: sqlite3.Connection) -> Sequence[Summary]:
             present = timeline.present(connection, playthrough)
             number = records.known_npc(connection, present, npc_id) if present else None
-            if present is None or number is None or version_of(connection) < VERSION:  # not brought up to date yet
+            if present is None or number is None or not _has_summaries(connection):
                 return ()
             marks = ", ".join("?" * len(without))
             (first,) = connection.execute(
@@ -143,7 +143,7 @@ class Archive:
                 ],
                 "saves": count("saves"),
                 "events": count("events"),
-                "summaries": count("summaries") if version_of(connection) >= VERSION else 0,
+                "summaries": count("summaries") if _has_summaries(connection) else 0,
                 "bytes": self.path.stat().st_size,
             }
 
@@ -196,12 +196,19 @@ class Archive:
             turns = records.turns_of(connection, present, number, _ALL)
             mind = records.mind(connection, present, number)
             state, learned = (mind.state, mind.learned) if mind else (None, None)
-            return Export(playthrough, npc_id, name, tuple(reversed(turns)), state, learned)
+            told = summaries.told(connection, present, number, _ALL) if _has_summaries(connection) else ()
+            texts = tuple(summary.text for summary in told)
+            return Export(playthrough, npc_id, name, tuple(reversed(turns)), state, learned, texts)
 
         return await self._reader.read(job)
 
     async def backups(self) -> list[Backup]:
         return await asyncio.to_thread(backups.listed, self.path)
+
+
+def _has_summaries(connection: sqlite3.Connection) -> bool:
+    """Not so in an older memory, or a copy of one, that no daemon has brought up to date yet."""
+    return version_of(connection) >= WITH_SUMMARIES
 
 
 class FileReader:

@@ -15,6 +15,8 @@ from rfsn_bridge.memory.durable import make_folder
 
 APPLICATION_ID = 0x5246534E  # "RFSN"
 VERSION = 2
+WITH_SUMMARIES = 2
+"""The first version that has them."""
 
 
 class StoreError(BridgeError):

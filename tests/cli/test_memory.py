@@ -16,6 +16,7 @@ from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.archive import open_archive
 from rfsn_bridge.memory.schema import StoreError
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.summaries import BLOCK
 
 ODD_NAMES = ("Ra'virr", 'Ra"virr', "店主", "女主人", "Lydia", "lydia", "../..", "con", "a/b", "é", "e\u0301")
 
@@ -225,6 +226,28 @@ def test_markdown_is_to_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[st
     text = told(capsys)
     assert text.startswith("# Ra\\*virr\n") and "**Player:** \\# Not a heading\n" in text
     assert "\\<b\\>Hm.\\</b\\>" in text
+
+
+def test_what_a_history_comes_to_is_shown_and_no_part_of_the_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remembers(tmp_path, *(a_turn(number) for number in range(BLOCK)))
+
+    async def sum_up(store: Store) -> None:
+        due = await store.summary_due("default", "a", 0)
+        assert due and await store.keep_summary("default", "a", due, "They *spoke*.")
+
+    with_store(tmp_path, sum_up)
+    assert memory(tmp_path, "show", "a") == 0
+    shown = told(capsys)
+    assert f"In short, {BLOCK} turns: They *spoke*.\n" in shown and shown.index("In short") < shown.index("line 0")
+    assert memory(tmp_path, "show", "a", "--json") == 0
+    (summary,) = json.loads(told(capsys))["summaries"]
+    assert summary == {"turn_ids": [f"t{number}" for number in range(BLOCK)], "text": "They *spoke*."}
+    assert memory(tmp_path, "export", "a", "--format", "markdown") == 0
+    assert "## In short\n\n- They \\*spoke\\*.\n" in told(capsys)
+    assert memory(tmp_path, "export", "a") == 0
+    assert "spoke" not in told(capsys)
 
 
 def test_everybody_is_exported_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """What does a very small model make of a history that it is to sum up?
 
 SmolLM2 in its own process, as the daemon starts it, sums up talks of twelve exchanges, in the short and in the
-full words, with fixed seeds; then the daemon's own check says which of its answers would be kept, and patterns count
-what a person would want to find there. `--answers 1` prints them.
+full words, with fixed seeds; then the daemon's own check says which of its answers would be kept, and patterns
+count what a person would want to find there. `--answers 1` prints them.
 """
 
 from __future__ import annotations

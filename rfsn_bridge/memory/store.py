@@ -206,7 +206,8 @@ class Store(Archive):
     async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
         """Have an NPC remember what it remembered elsewhere, after a backup; how many turns were new to it.
 
-        They come after those it has. How it stands, and what it has learned, counts only where nothing is known.
+        They come after those it has and are known as of now: an earlier save does not have them, a later one does.
+        How it stands, and what it has learned, counts only where nothing is known.
         """
         npc_id = export.npc_id
         turns = [records.encode(replace(turn, playthrough=playthrough)) for turn in export.turns]
@@ -216,10 +217,11 @@ class Store(Archive):
             present = timeline.present(connection, playthrough)
             number = records.known_npc(connection, present, npc_id) if present else None
             met = present and number is not None and records.mind(connection, present, number)
-            new = sum(records.add_foreign(connection, playthrough, npc_id, each) for each in turns)
-            if export.state and not met:
+            date = timeline.date(connection, playthrough)
+            now = 0.0 if date is None else date  # nothing is dated yet: it was known from the beginning
+            if export.state and not met:  # before the turns: a point in time that has them has it as well
                 records.add_mind(connection, playthrough, npc_id, export.state, export.learned)
-            return new
+            return sum(records.add_foreign(connection, playthrough, npc_id, each, now) for each in turns)
 
         backup = await self.back_up("import")
         return backup, await self._write(job)

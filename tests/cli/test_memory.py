@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def test_what_is_exported_comes_back_whole_elsewhere(tmp_path: Path, capsys: pyt
         out = told(capsys)
         assert json.loads(out[out.index("{") :])["turns_new"] == expected
     archive = open_archive(tmp_path / "there" / "memory")
-    assert asyncio.run(archive.turns("default", "a", 9)) == list(reversed(turns))
+    found = asyncio.run(archive.turns("default", "a", 9))
+    assert found == [replace(turn, game_date=0) for turn in reversed(turns)]
     known = asyncio.run(archive.known("default", "a", 9))
     assert (known.state, known.learned) == (turns[1].state, b"learned")
     assert lines(tmp_path / "there", "b") == lines(tmp_path / "there", "c") == []
@@ -198,11 +200,23 @@ def test_an_import_is_backed_up_before(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines(tmp_path / "there", "a") == ["line 2"]
 
 
-def test_a_turn_of_another_playthrough_is_not_doubled(tmp_path: Path) -> None:
-    remembers(tmp_path, a_turn(1))
-    assert memory(tmp_path, "export", "a", "-o", tmp_path / "a.json") == 0
-    assert memory(tmp_path, "import", tmp_path / "a.json", "--playthrough", "other") == 0
-    assert lines(tmp_path, "a", "other") == [] and lines(tmp_path, "a") == ["line 1"]
+def test_what_was_lived_in_one_playthrough_is_brought_into_another_once(tmp_path: Path) -> None:
+    remembers(tmp_path, a_turn(1, hearers=("b",)), a_turn(2))
+    for name in ("a", "b"):
+        assert memory(tmp_path, "export", name, "-o", tmp_path / f"{name}.json") == 0
+    for _ in range(2):
+        for name in ("a", "b"):
+            assert memory(tmp_path, "import", tmp_path / f"{name}.json", "--playthrough", "other") == 0
+        for playthrough in ("default", "other"):
+            assert lines(tmp_path, "a", playthrough) == ["line 1", "line 2"]
+            assert lines(tmp_path, "b", playthrough) == ["line 1"]
+    back = tmp_path / "back.json"
+    assert memory(tmp_path, "export", "a", "--playthrough", "other", "-o", back) == 0
+    for playthrough in ("default", "other", "third"):
+        assert memory(tmp_path, "import", back, "--playthrough", playthrough) == 0
+        assert lines(tmp_path, "a", playthrough) == ["line 1", "line 2"]
+    assert memory(tmp_path, "reset", "a", "--playthrough", "other") == 0
+    assert lines(tmp_path, "a") == ["line 1", "line 2"] and lines(tmp_path, "b", "other") == ["line 1"]
 
 
 @pytest.mark.parametrize("format", ["json", "markdown"])

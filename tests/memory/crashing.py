@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,8 +139,8 @@ def _carried_out(order: Order, pipe: int) -> int:
     return 0
 
 
-def a_turn(run: str, npc: int, number: int) -> Turn:
-    return Turn(
+def a_turn(run: str, npc: int, number: int, **fields: Any) -> Turn:
+    turn = Turn(
         turn_id=f"{run}-{npc}-{number}",
         playthrough="p",
         npc_id=f"npc{npc}",
@@ -153,6 +153,7 @@ def a_turn(run: str, npc: int, number: int) -> Turn:
         decision=None,
         hearers=(f"npc{(npc + 1) % 20}",),
     )
+    return replace(turn, **fields)
 
 
 class _Teller:

@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeVar
 from rfsn_bridge.cast import Member
 from rfsn_bridge.domain import Exchange, NpcState, Turn
 from rfsn_bridge.errors import ProtocolError
-from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.archive import Archive, FileReader
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.schema import StoreError
@@ -151,7 +150,6 @@ class Remembrance:
 
     async def _search(self, asked: MemorySearch) -> dict[str, Any]:
         name = await self._name(asked.npc_id)
-        query = RecallQuery(self._game.playthrough, asked.npc_id, asked.query, _FOUND)
         found = [
             {
                 "turn_id": memory.turn_id,
@@ -161,7 +159,7 @@ class Remembrance:
                 "similarity": memory.similarity,
                 "score": memory.score,
             }
-            for memory in await self._store.recall(query)
+            for memory in await self._store.search(self._game.playthrough, asked.npc_id, asked.query, _FOUND)
         ]
         return {"npc_id": asked.npc_id, "name": name, "found": found}
 

@@ -15,7 +15,6 @@ from rfsn_bridge.cli import settings
 from rfsn_bridge.client import Disconnected, connect
 from rfsn_bridge.domain import NpcState
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory import backups, export
 from rfsn_bridge.memory.archive import FILE, Archive, open_archive
 from rfsn_bridge.memory.store import InUse, Store
@@ -55,7 +54,12 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
     add("list", list_npcs, "list who remembers something")
     show = add("show", show_npc, "show how an NPC stands and what it remembers, the latest last", "Lydia")
-    search = add("search", search_npc, "find what comes to an NPC's mind with some words", "Lydia the amulet")
+    search = add(
+        "search",
+        search_npc,
+        "find the turns that have some words, those with all of them first",
+        "Lydia the amulet",
+    )
     out = add("export", export_npcs, "write what an NPC, or everybody, remembers to files", "-o my_memories")
     take = add("import", import_file, "bring in what was exported as JSON", "lydia-03ac674216f3.json")
     reset = add("reset", reset_npc, "have an NPC forget everything, in every save", "Lydia")
@@ -124,7 +128,7 @@ async def search_npc(args: argparse.Namespace) -> int:
     archive = _archive(args)
     playthrough = await _playthrough(args, archive)
     npc_id, _ = await _npc(archive, playthrough, args.npc)
-    found = await archive.recall(RecallQuery(playthrough, npc_id, " ".join(args.words), args.limit))
+    found = await archive.search(playthrough, npc_id, " ".join(args.words), args.limit)
     if args.json:
         rows = [
             {

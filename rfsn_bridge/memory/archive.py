@@ -19,6 +19,7 @@ from rfsn_bridge.memory.database import connect, told
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.recall import recall
 from rfsn_bridge.memory.schema import WITH_SUMMARIES, StoreError, version_of
+from rfsn_bridge.memory.search import search
 from rfsn_bridge.memory.summaries import Due, Summary
 
 T = TypeVar("T")
@@ -125,6 +126,16 @@ class Archive:
             if present is None or number is None:
                 return None
             return summaries.due(connection, present, number, recent_turns, skipped)
+
+        return await self._reader.read(job)
+
+    async def search(self, playthrough: str, npc_id: str, text: str, limit: int) -> Sequence[Memory]:
+        """The turns of an NPC that have some words, those with all of them first."""
+
+        def job(connection: sqlite3.Connection) -> Sequence[Memory]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            return search(connection, present, number, text, limit) if present and number is not None else ()
 
         return await self._reader.read(job)
 

@@ -126,6 +126,9 @@ CREATE TABLE summaries (                      -- what many turns come to; its pl
     PRIMARY KEY (npc, branch, moment, level)
 ) STRICT, WITHOUT ROWID;
 """
+SUMMARIES_BY_LEVEL = """
+CREATE INDEX summaries_by_level ON summaries (npc, branch, level, moment);
+"""
 
 _CHECKED_AT_ONCE = 64 * 2**20
 """Bytes: a file up to this size is looked through when it is opened, which takes some tenths of a second."""
@@ -158,7 +161,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Calla
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(
-            f"BEGIN IMMEDIATE;{TABLES}{SUMMARIES}"
+            f"BEGIN IMMEDIATE;{TABLES}{SUMMARIES}{SUMMARIES_BY_LEVEL}"
             f"PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={VERSION};COMMIT;"
         )
         return

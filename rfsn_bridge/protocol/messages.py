@@ -401,7 +401,7 @@ class MemoryGet(OfNpc):
 
 
 class MemorySearch(OfNpc):
-    """The turns of an NPC that come to mind with some words: `found`, what matters most first."""
+    """The turns of an NPC that have some words: `found`, those with all of them first, and the newest first."""
 
     type: Literal["memory_search"] = "memory_search"
     query: Annotated[str, Field(min_length=1, max_length=1000)]

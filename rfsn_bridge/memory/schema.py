@@ -133,9 +133,13 @@ CREATE INDEX summaries_by_level ON summaries (npc, branch, level, moment);
 _CHECKED_AT_ONCE = 64 * 2**20
 """Bytes: a file up to this size is looked through when it is opened, which takes some tenths of a second."""
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {
-    1: lambda connection: connection.execute(SUMMARIES)
-}
+
+def _add_summaries(connection: sqlite3.Connection) -> None:
+    for statement in (SUMMARIES, SUMMARIES_BY_LEVEL):
+        connection.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: _add_summaries}
 """From each earlier version to the next."""
 
 

@@ -211,8 +211,15 @@ def old_file(folder: Path, turns: int = 3) -> Path:
     return path
 
 
+def schema_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
 def test_an_older_memory_is_backed_up_and_brought_up_to_date(tmp_path: Path) -> None:
     path = old_file(tmp_path, BLOCK)
+    schema.prepare(tmp_path / "new.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        new = schema_of(connection)
 
     async def run() -> None:
         archive = open_archive(tmp_path)  # can be read before the daemon has brought it up to date
@@ -221,6 +228,7 @@ def test_an_older_memory_is_backed_up_and_brought_up_to_date(tmp_path: Path) -> 
             (backup,) = await store.backups()
             assert (backup.reason, backup.turns, backups.check(backup.path)) == ("migration", BLOCK, BLOCK)
             assert len(await store.turns("p", "a", 100)) == BLOCK
+            assert await store._database.read(schema_of) == new
             assert await summarised(store) == 1
             await store.restore(backup.name)  # a copy from before the update is brought up to date, too
             assert await texts(store) == []

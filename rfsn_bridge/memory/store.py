@@ -10,14 +10,14 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
-from rfsn_bridge.memory import backups, records, summaries, timeline
+from rfsn_bridge.memory import backups, first, records, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
@@ -60,6 +60,8 @@ class Store(Archive):
         """What the player must be told of the memory that was found."""
         try:
             self._database = self._opened()
+            if self.trouble is None and (earlier := first.files(folder)):
+                self._take_in(earlier)
         except BaseException:
             self._lock.close()
             raise
@@ -86,6 +88,16 @@ class Store(Archive):
             aside = backups.set_aside(self.path)
             self._begin_anew(f"the memory is damaged and was set aside as {aside.name}")
             return Database(self.path)
+
+    def _take_in(self, earlier: Sequence[Path]) -> None:
+        """What an earlier version remembered, if there is nothing newer."""
+        try:
+            self._database.submit(lambda c: first.take_in(c, earlier)).result()
+        except BaseException as error:
+            self._database.close()
+            if isinstance(error, OSError):
+                raise StoreError(f"an older memory cannot be read: {error}", "move the folder away") from error
+            raise
 
     def _begin_anew(self, why: str) -> None:
         """Tell of what was lost; where there never was a memory, nothing."""

@@ -84,9 +84,11 @@ def due(
     that are passed over.
     """
     (name,) = connection.execute("SELECT name FROM npcs WHERE id = ?", (number,)).fetchone()
-    (highest,) = connection.execute("SELECT max(level) FROM summaries WHERE npc = ?", (number,)).fetchone()
-    for level in range(-1 if highest is None else highest, -1, -1):
-        after = _last(connection, present, number, level + 1)
+    ends = [_last(connection, present, number, 0)]
+    while ends[-1]:
+        ends.append(_last(connection, present, number, len(ends)))
+    for level in range(len(ends) - 2, -1, -1):
+        after = ends[level + 1]
         while len(rows := _following(connection, present, number, level, after)) == FANOUT:
             ids = tuple(turn_id for row in rows for turn_id in json.loads(row[1]))
             merged = Due(name, level + 1, ids, texts=tuple(row[2] for row in rows))
@@ -95,7 +97,7 @@ def due(
             after = rows[-1][0]
     recent = records.recent(connection, present, number, recent_turns) if recent_turns else []
     before = recent[0].moment if recent else NEVER
-    after = _last(connection, present, number, 0)
+    after = ends[0]
     while len(turns := _turns(connection, present, number, after, before)) == BLOCK:
         block = Due(name, 0, tuple(turn.turn_id for turn in turns), tuple(turns))
         if block.place not in skipped:
@@ -111,8 +113,8 @@ def keep(connection: sqlite3.Connection, playthrough: str, npc_id: str, made: Du
     ids = json.dumps(made.turn_ids, ensure_ascii=False)
     found, first, last = connection.execute(
         "SELECT count(*), min(t.moment), max(t.moment) FROM json_each(?) named "
-        "JOIN turns t ON t.turn_id = named.value "
-        "JOIN memories m ON m.npc = ? AND m.branch = t.branch AND m.moment = t.moment",
+        "CROSS JOIN turns t ON t.turn_id = named.value "  # in this order: any other looks at all that it remembers
+        "CROSS JOIN memories m ON m.npc = ? AND m.branch = t.branch AND m.moment = t.moment",
         (ids, number),
     ).fetchone()
     if not found or found != len(made.turn_ids):

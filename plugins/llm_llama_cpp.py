@@ -405,6 +405,8 @@ def _params(xllamacpp: Any, order: dict[str, Any]) -> Any:
         os.cpu_count() or 2
     )
     params.enable_reasoning = 0  # an NPC that thinks first keeps the player waiting
+    # Only between batches does it hear that a request was closed; 2048 tokens, its default, take a CPU seconds.
+    params.n_batch = params.n_ubatch = 128
     params.cache_ram_mib = 256  # prompts of other conversations; its default is 8 GiB
     params.verbosity = 1  # errors only
     # Only for the daemon: no address but loopback, no page, no peeking at prompts, nothing without the key.

@@ -26,6 +26,7 @@ from rfsn_bridge.protocol.session import Session, encode
 from rfsn_bridge.registry import Registry
 from rfsn_bridge.snapshot import Snapshot, build
 from rfsn_bridge.speech.playback import Levels, Playback
+from rfsn_bridge.summariser import Summariser
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,19 @@ _MAX_GAMES = 32
 class Bridge:
     """Made by `cli` (or a test), closed by `aclose`. Everything runs on one event loop."""
 
-    def __init__(self, config: Config, registry: Registry, data: Path, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        data: Path,
+        *,
+        limits: Limits | None = None,
+        summarise_after_s: float = 3.0,
+    ) -> None:
+        """Histories are summed up once no turn has run for `summarise_after_s`."""
         self.meter = Meter()
         self.store = Store(data / "memory")
+        self.summariser = Summariser(self, quiet_s=summarise_after_s, again_s=3 * summarise_after_s)
         self.limits = limits or Limits()
         self._began = time.monotonic()
         self._closed = False
@@ -284,6 +295,7 @@ class Bridge:
             timer.cancel()
         await asyncio.gather(*(game.end() for game in self._games.values()), *self._endings)
         self._games.clear()
+        await self.summariser.aclose()
         if self._backups:
             self._loading.add(self._backups)
         for task in self._loading:

@@ -172,6 +172,10 @@ class Memory(Section):
     recent_turns: int = Field(default=8, ge=0, le=50, description="Earlier exchanges that a reply is told of.")
     recall: Name = Field(default="words", description="How older ones come to mind: which plugin, or none.")
     recalled: int = Field(default=3, ge=0, le=20, description="How many of those a reply is told of.")
+    summaries: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether long histories are summed up while nobody talks; auto: not by very small models.",
+    )
     backup_every_h: float = Field(default=24, ge=0, le=8760, description="Hours between backups; 0: none.")
     backup_every_turns: int = Field(default=500, ge=0, description="Turns between backups; 0: none.")
     backups: int = Field(default=10, ge=1, le=1000, description="How many automatic backups are kept.")

@@ -73,11 +73,14 @@ from rfsn_bridge.snapshot import Snapshot
 from rfsn_bridge.speech.floor import Floor
 from rfsn_bridge.speech.outlets import Files, Frames, Loudspeaker, Outlet
 from rfsn_bridge.speech.playback import Playback, Sounded
+from rfsn_bridge.summariser import Summariser
 from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
 
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
+_MOST_SUMMARIES = 12
+"""That a reply is told of."""
 _METRICS_EVERY_S = 0.5
 _LOOK_EVERY_S = 0.05
 _LATEST_REPORT_S = 1.5
@@ -105,6 +108,8 @@ class Daemon(Protocol):
     def store(self) -> Store: ...
     @property
     def meter(self) -> Meter: ...
+    @property
+    def summariser(self) -> Summariser: ...
     @property
     def games(self) -> "Sequence[Game]": ...
     def tune(self, message: Tune) -> dict[str, object]: ...
@@ -147,6 +152,8 @@ class Game:
         self._deeds = Deeds()
         self._forgotten: set[str] = set()
         """Turns that a loaded save has undone."""
+        self._loads = 0
+        """Saves that it has loaded, and the memory does not follow yet."""
         self._slow: set[asyncio.Task[None]] = set()
         """Answers that take longer than a moment, and turns that end with their sentence."""
         self._turns: dict[str, RunningTurn] = {}
@@ -305,6 +312,7 @@ class Game:
         if len(self._tasks) >= _MAX_TURNS:
             raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
         self._interrupt_npc(message.npc_id, message.priority)
+        self._bridge.summariser.turn_began()
         context = message.context
         line = Line(
             npc=member.npc,
@@ -394,6 +402,7 @@ class Game:
                 await self._record(turn, member, started_at)
         finally:
             self._deeds.give_up(turn)
+            undone = turn.turn_id in self._forgotten
             self._forgotten.discard(turn.turn_id)
             produced.cancel()
             self.session.forget_audio(turn.turn_id)
@@ -403,7 +412,8 @@ class Game:
             if left:
                 await self._insight.part(member, self.playthrough)
         # Only now: a turn that is recorded must not keep the next one waiting for the disk.
-        await self._insight.keep(member, self.playthrough)
+        if not undone:
+            await self._insight.keep(member, self.playthrough)
 
     async def _produce(self, turn: RunningTurn, member: Member, before: Sequence[RunningTurn]) -> None:
         """Produce a turn, once those of the same NPC `before` it are over."""
@@ -416,13 +426,14 @@ class Game:
             if member.learned is None or member.aftermath is None:
                 raise RuntimeError("an NPC's memory ended without what it has learned")
             seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
-            memories = await self._recalled(turn, member)
+            memories, summaries = await asyncio.gather(self._recalled(turn, member), self._summaries(turn, member))
             mindset = Mindset(
                 lambda: member.standing(self._game_time()),
                 member.learned,
                 member.aftermath,
                 tuple(map(in_mind, memories)),
                 max((memory.similarity for memory in memories), default=0.0),
+                summaries,
                 seed,
             )
             await turn.run(mindset, history)
@@ -442,6 +453,19 @@ class Game:
         except (Exception, SystemExit) as error:  # a plugin's code
             log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
             return ()
+
+    async def _summaries(self, turn: RunningTurn, member: Member) -> tuple[str, ...]:
+        """What the NPC's history comes to; if that cannot be read, it costs the summaries and not the reply."""
+        if not turn.snapshot.summaries:
+            return ()
+        told = tuple(turn_id for turn_id, _ in member.history)
+        npc_id = member.npc.npc_id
+        try:
+            found = await self._bridge.store.summaries(self.playthrough, npc_id, _MOST_SUMMARIES, told)
+        except BridgeError as error:
+            log.warning("no summaries were read: %s", error)
+            return ()
+        return tuple(summary.text for summary in found)
 
     async def _until_known(self, turn: RunningTurn) -> None:
         """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
@@ -494,8 +518,14 @@ class Game:
         )
         learned = member.learned.dump() if member.learned else None
         member.unkept = False
+
+        def stored() -> None:
+            self.send(acknowledgement)
+            remembering = (record.npc_id, *record.hearers)
+            self._bridge.summariser.recorded(record.playthrough, remembering, self.session.identify.client.game)
+
         try:
-            await self._bridge.store.record(record, learned, lambda: self.send(acknowledgement))
+            await self._bridge.store.record(record, learned, stored)
         except BridgeError as error:
             log.error("a turn is not stored yet: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
@@ -554,8 +584,11 @@ class Game:
     # --- Saves
 
     async def _save(self, message: SaveCreated) -> None:
-        """The present gets a name, with all that is felt and learned by now."""
-        keeping = [self._insight.keep(member, self.playthrough) for member in self._cast.members]
+        """The present gets a name, with all that is felt and learned by now in whatever game plays it."""
+        playing = [game for game in self._bridge.games if game.playthrough == message.playthrough]
+        keeping = [
+            game._insight.keep(member, game.playthrough) for game in playing for member in game._cast.members
+        ]
         saving = self._bridge.store.save(message.playthrough, message.save_id, message.game_time)
         await asyncio.gather(*keeping, saving)
         self._done(message)
@@ -563,6 +596,7 @@ class Game:
     def _load(self, message: GameStarted | SaveLoaded) -> None:
         """Another point of a playthrough is the present; what was under way has not happened."""
         self.playthrough = message.playthrough
+        self._loads += 1
         undone = self._undo()
         self._game_time.told(message.game_time, loaded=True)
         self._slowly(self._loaded(message, undone), message)
@@ -587,9 +621,20 @@ class Game:
         """Put on disk what is felt and learned by now."""
         await asyncio.gather(*(self._insight.keep(member, self.playthrough) for member in self._cast.members))
 
-    def read_again(self, ready: asyncio.Future[None], npc_id: str | None = None) -> Coroutine[Any, Any, int]:
-        """What is running has not been; every NPC, or one, is what is stored of it once that is `ready`."""
+    @property
+    def is_loading(self) -> bool:
+        """Whether it will read its memory again by itself."""
+        return self._loads > 0
+
+    def read_again(
+        self, ready: asyncio.Future[None], npc_id: str | None = None, date: float | None = None
+    ) -> Coroutine[Any, Any, int]:
+        """What is running has not been; every NPC, or one, is what is stored of it once that is `ready`.
+
+        With a `date`, that is the game's now.
+        """
         self._undo(npc_id)
+        self._game_time.told(date, loaded=True)
         return self._cast.read_again(ready, npc_id)
 
     async def _loaded(self, message: GameStarted | SaveLoaded, undone: int) -> None:
@@ -601,13 +646,19 @@ class Game:
         """Have the memory follow; what cannot be found is told of. How many turns are not part of it any more."""
         store, playthrough, date = self._bridge.store, message.playthrough, message.game_time
         try:
-            if isinstance(message, GameStarted) and message.save_id is None:
-                await store.begin(playthrough, date)
+            if isinstance(message, SaveLoaded) or message.save_id is not None:
+                load = store.load(playthrough, message.save_id or "", date)
+                loaded = await self._remembrance.load(playthrough, date, load)
+            elif date is None:  # the game goes on, and so does that of whoever else plays it
                 return 0
-            loaded = await store.load(playthrough, message.save_id or "", date)
+            else:
+                await self._remembrance.load(playthrough, date, store.begin(playthrough, date))
+                return 0
         except BridgeError as error:
             self._warn_of_memory(error)
             return 0
+        finally:
+            self._loads -= 1
         if not loaded.exact:
             how = "the NPCs remember what was before its date" if loaded.found else "the NPCs remember everything"
             text = f"the save {message.save_id!r} was made without RFSN Bridge: {how}"

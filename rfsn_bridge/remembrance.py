@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from rfsn_bridge.cast import Member
 from rfsn_bridge.domain import Exchange, NpcState, Turn
 from rfsn_bridge.errors import ProtocolError
-from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.archive import Archive, FileReader
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.schema import StoreError
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.summaries import Summary
 from rfsn_bridge.protocol.messages import (
     MemoryBackups,
     MemoryGet,
@@ -24,6 +24,7 @@ from rfsn_bridge.protocol.messages import (
     NpcStateRequest,
     StateView,
 )
+from rfsn_bridge.summariser import Summariser
 
 T = TypeVar("T")
 
@@ -43,7 +44,11 @@ class Game(Protocol):
     def member(self, npc_id: str) -> Member | None: ...
     def standing(self, member: Member) -> NpcState: ...
     async def keep(self) -> None: ...
-    def read_again(self, ready: asyncio.Future[None], npc_id: str | None = None) -> Coroutine[Any, Any, int]: ...
+    def read_again(
+        self, ready: asyncio.Future[None], npc_id: str | None = None, date: float | None = None
+    ) -> Coroutine[Any, Any, int]: ...
+    @property
+    def is_loading(self) -> bool: ...
 
 
 class Daemon(Protocol):
@@ -51,6 +56,8 @@ class Daemon(Protocol):
 
     @property
     def store(self) -> Store: ...
+    @property
+    def summariser(self) -> Summariser: ...
     @property
     def games(self) -> Sequence[Game]: ...
 
@@ -109,6 +116,8 @@ class Remembrance:
             "backups": backups,
             "turns_waiting": store.waiting,
             "lost_events": store.lost_events,
+            "summaries_refused": self._bridge.summariser.refused,
+            "summaries_failed": self._bridge.summariser.failed,
             "folder": str(store.path.parent),
         }
 
@@ -125,11 +134,22 @@ class Remembrance:
             if shown and characters > _CHARACTERS:
                 break
             shown.append(turn_view(turn))
-        return {"npc_id": asked.npc_id, "name": name, "turns": shown, "more": len(turns) > len(shown)}
+        told = await self._summaries(asked.npc_id) if asked.before is None else {}
+        return {"npc_id": asked.npc_id, "name": name, "turns": shown, "more": len(turns) > len(shown), **told}
+
+    async def _summaries(self, npc_id: str) -> dict[str, Any]:
+        """What the history of an NPC comes to, oldest first; the latest, where that is too much for one answer."""
+        shown: list[dict[str, Any]] = []
+        characters = 0
+        for summary in reversed(await self._store.summaries(self._game.playthrough, npc_id)):
+            characters += len(summary.text) + sum(map(len, summary.turn_ids))
+            if characters > _CHARACTERS:
+                break
+            shown.insert(0, summary_view(summary))
+        return {"summaries": shown}
 
     async def _search(self, asked: MemorySearch) -> dict[str, Any]:
         name = await self._name(asked.npc_id)
-        query = RecallQuery(self._game.playthrough, asked.npc_id, asked.query, _FOUND)
         found = [
             {
                 "turn_id": memory.turn_id,
@@ -139,7 +159,7 @@ class Remembrance:
                 "similarity": memory.similarity,
                 "score": memory.score,
             }
-            for memory in await self._store.recall(query)
+            for memory in await self._store.search(self._game.playthrough, asked.npc_id, asked.query, _FOUND)
         ]
         return {"npc_id": asked.npc_id, "name": name, "found": found}
 
@@ -187,29 +207,44 @@ class Remembrance:
 
     async def _reset(self, npc_id: str) -> dict[str, Any]:
         playthrough = self._game.playthrough
-        games = [game for game in self._bridge.games if game.playthrough == playthrough]
-        backup, forgotten = await self._read_again(games, npc_id, self._store.reset(playthrough, npc_id))
+        reset = self._store.reset(playthrough, npc_id)
+        backup, forgotten = await self._read_again(lambda game: game.playthrough == playthrough, reset, npc_id)
         return {"npc_id": npc_id, "turns_forgotten": forgotten, "backup": backup.name}
 
     async def _restore(self, name: str) -> dict[str, Any]:
-        undo = await self._read_again(self._bridge.games, None, self._store.restore(name))
+        undo = await self._read_again(lambda game: True, self._store.restore(name))
         return {"restored": name, "backup": undo.name}
 
-    @staticmethod
-    async def _read_again(games: Sequence[Game], npc_id: str | None, change: Coroutine[Any, Any, T]) -> T:
+    async def load(self, playthrough: str, date: float | None, change: Coroutine[Any, Any, T]) -> T:
+        """Make another point of a playthrough the present; the other games that play it follow. As `change`."""
+
+        def follows(game: Game) -> bool:
+            return game is not self._game and game.playthrough == playthrough
+
+        return await self._read_again(follows, change, date=date)
+
+    async def _read_again(
+        self,
+        concerned: Callable[[Game], bool],
+        change: Coroutine[Any, Any, T],
+        npc_id: str | None = None,
+        date: float | None = None,
+    ) -> T:
         """Carry out a change of what is stored, and have every NPC, or one, read its memory after it.
 
         What was felt and learned by then is stored before, so that the backup which the change begins with has it.
-        If the change fails, they read what is there still.
+        If the change fails, they read what is there still. One change at a time, so that all end with the last.
         """
-        await asyncio.gather(*(game.keep() for game in games))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        reading = [game.read_again(done, npc_id) for game in games]
-        try:
-            return await change
-        finally:
-            done.set_result(None)
-            await asyncio.gather(*reading)
+        async with self._store.changing:
+            games = [game for game in self._bridge.games if concerned(game) and not game.is_loading]
+            await asyncio.gather(*(game.keep() for game in games))
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            reading = [game.read_again(done, npc_id, date) for game in games]
+            try:
+                return await change
+            finally:
+                done.set_result(None)
+                await asyncio.gather(*reading)
 
 
 def turn_view(turn: Turn) -> dict[str, Any]:
@@ -226,6 +261,10 @@ def turn_view(turn: Turn) -> dict[str, Any]:
         "started_at": turn.started_at,
         "game_time": turn.game_date,
     }
+
+
+def summary_view(summary: Summary) -> dict[str, Any]:
+    return {"turn_ids": summary.turn_ids, "text": summary.text}
 
 
 def exchange_view(exchange: Exchange) -> dict[str, Any]:

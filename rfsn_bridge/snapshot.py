@@ -58,6 +58,12 @@ class Snapshot:
     small: bool
     """Whether the language model is one that loses its way in a long prompt."""
 
+    @property
+    def summaries(self) -> bool:
+        """Whether long histories are summed up, and replies told of them."""
+        wanted = self.config.memory.summaries
+        return wanted == "always" or (wanted == "auto" and not self.small)
+
     def voice_of(self, npc: Npc) -> str:
         """Who speaks for an NPC."""
         known = self.voice.voices if self.voice else ()

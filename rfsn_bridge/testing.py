@@ -146,6 +146,7 @@ class Settings:
     plugins: Path | None = None
     port: int = 0
     http_port: int = 0
+    summarise_after_s: float = 3.0
 
 
 @asynccontextmanager
@@ -171,7 +172,13 @@ async def running_daemon(
     }
     for section, values in settings.config.items():
         document[section] = {**document.get(section, {}), **values}
-    bridge = Bridge(Config.model_validate(document), registry, data, limits=settings.limits)
+    bridge = Bridge(
+        Config.model_validate(document),
+        registry,
+        data,
+        limits=settings.limits,
+        summarise_after_s=settings.summarise_after_s,
+    )
     try:
         async with (
             listen(bridge, "127.0.0.1", settings.port) as listening,

@@ -123,6 +123,8 @@ class Mindset:
     """Older turns that the line brings to mind, in words, what matters most first."""
     similarity: float = 0.0
     """Of the best of them to the line, in [0, 1]."""
+    summaries: tuple[str, ...] = ()
+    """What its history comes to, oldest first."""
     seed: str = ""
     """What its chance is drawn from, together with the number of the turn."""
 
@@ -200,7 +202,7 @@ class RunningTurn:
             self._voice = self._make_voice()
             speech = asyncio.create_task(self._voice.run()) if self._voice else None
             try:
-                await self._write(decision, history, mindset.memories)
+                await self._write(decision, history, mindset)
                 await self._act(decision)
                 if speech:
                     await speech
@@ -282,12 +284,12 @@ class RunningTurn:
 
     # --- The words
 
-    async def _write(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> None:
+    async def _write(self, decision: Decision, history: Sequence[Exchange], mindset: Mindset) -> None:
         """Stream the reply into sentences. If the backend fails, what it said until then is still shown."""
         reply, splitter = ReplyFilter(self.line.npc.name), SentenceSplitter()
         ahead: asyncio.Task[None] | None = None
         try:
-            async with opened(self.snapshot.llm, self._request(decision, history, memories)) as stream:
+            async with opened(self.snapshot.llm, self._request(decision, history, mindset)) as stream:
                 async for part in stream:
                     if isinstance(part, Usage):
                         self._usage = part
@@ -315,7 +317,7 @@ class RunningTurn:
         if self._voice:
             self._voice.end()
 
-    def _request(self, decision: Decision, history: Sequence[Exchange], memories: Sequence[str]) -> LLMRequest:
+    def _request(self, decision: Decision, history: Sequence[Exchange], mindset: Mindset) -> LLMRequest:
         config, line, llm = self.snapshot.config.llm, self.line, self.snapshot.llm
         messages = build_prompt(
             line.npc,
@@ -324,7 +326,8 @@ class RunningTurn:
             by_player=line.by_player,
             situation=line.situation,
             history=history,
-            memories=memories,
+            memories=mindset.memories,
+            summaries=mindset.summaries,
             count_tokens=llm.count_tokens,
             budget=_PROMPT_BUDGET,
             prompts=self.snapshot.prompts,

@@ -114,7 +114,9 @@ class DaemonProcess:
 
 
 @contextmanager
-def daemon_process(folder: Path, *arguments: str, config: str = CONFIG) -> Iterator[DaemonProcess]:
+def daemon_process(
+    folder: Path, *arguments: str, config: str = CONFIG, **variables: str
+) -> Iterator[DaemonProcess]:
     told = (
         "run",
         "--port",
@@ -128,7 +130,7 @@ def daemon_process(folder: Path, *arguments: str, config: str = CONFIG) -> Itera
         *arguments,
     )
     process = subprocess.Popen(
-        command(*told), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        command(*told), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**variables)
     )
     assert process.stdout
     try:

@@ -49,6 +49,7 @@ ROOMS = (
     "turn",
     "cast",
     "insight",
+    "summariser",
     "remembrance",
     "repertoire",
     "deeds",

@@ -213,6 +213,131 @@ async def test_what_is_felt_by_now_is_in_the_backup_of_a_reset(tmp_path: Path) -
         assert (await data(client, "npc_state", npc_id="a"))["state"]["affinity"] == pytest.approx(felt)
 
 
+# --- Saves, where several clients are one game
+
+
+async def test_a_save_that_one_loads_is_what_all_of_the_playthrough_remember(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Hm."])
+    async with (
+        daemon_and_client(llm, tmp_path) as (daemon, client),
+        raw_client(daemon.url) as beside,
+        raw_client(daemon.url, playthrough="other") as other,
+    ):
+        for each in (client, beside, other):
+            await each.meet("a")
+        await turn(beside, "a", "Hail.")
+        await client.ask(type="save_created", playthrough="default", save_id="A", game_time=17.0)
+        for each in (beside, other):
+            await turn(each, "a", INSULT)
+        insulted = (await data(other, "npc_state", npc_id="a"))["state"]["affinity"]
+        await data(client, "save_loaded", playthrough="default", save_id="A", game_time=17.0)
+        state = await data(beside, "npc_state", npc_id="a")
+        assert [each["player_text"] for each in state["latest"]] == ["Hail."]
+        assert state["state"]["affinity"] > insulted
+        await turn(beside, "a", "Good day.")
+        assert INSULT not in str(llm.requests[-1]) and "Hail." in str(llm.requests[-1])
+        found = (await data(client, "memory_get", npc_id="a"))["turns"][0]
+        assert found["player_text"] == "Good day." and found["game_time"] == pytest.approx(17.0, abs=0.1)
+        assert (await data(other, "npc_state", npc_id="a"))["state"] == like(
+            (await data(other, "memory_get", npc_id="a"))["turns"][0]["state"]
+        )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "save_loaded", "playthrough": "default", "save_id": "A"},
+        {"type": "game_started", "playthrough": "default", "save_id": "A"},
+        {"type": "game_started", "playthrough": "default", "game_time": 0.1},
+    ],
+)
+async def test_what_runs_in_another_game_when_a_save_is_loaded_has_not_been(
+    message: dict[str, Any], tmp_path: Path
+) -> None:
+    llm = ScriptedLLM(["Hm. ", "So it is."], gated=True)
+    async with daemon_and_client(llm, tmp_path) as (daemon, client), raw_client(daemon.url) as beside:
+        for each in (client, beside):
+            await each.meet("a")
+        await client.ask(type="save_created", playthrough="default", save_id="A", game_time=17.0)
+        running = await beside.say("a", INSULT)
+        await beside.until("decision")
+        await data(client, **{"kind": message["type"]} | {k: v for k, v in message.items() if k != "type"})
+        await beside.until("turn_finished", turn_id=running, status="interrupted")
+        assert (await data(beside, "npc_state", npc_id="a"))["latest"] == []
+        llm.release(9)
+        later = await turn(beside, "a", "Good day.")
+        assert await lines(beside, "a") == ["Good day."]
+        assert not beside.messages("turn_recorded", turn_id=running) and later["state"]["affinity"] >= 0
+
+
+async def test_a_game_that_says_it_began_and_no_more_leaves_the_others_alone(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["Hm."], gated=True)
+    async with daemon_and_client(llm, tmp_path) as (daemon, client), raw_client(daemon.url) as beside:
+        for each in (client, beside):
+            await each.meet("a")
+        running = await beside.say("a", "Hail.")
+        await data(client, "game_started", playthrough="default")
+        llm.release(9)
+        await beside.until("turn_recorded", turn_id=running)
+
+
+async def test_a_save_has_what_is_felt_in_every_game_of_the_playthrough(tmp_path: Path) -> None:
+    async with (
+        daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client),
+        raw_client(daemon.url) as beside,
+    ):
+        felt = {}
+        for save_id in "ABC":
+            await client.ask(type="save_created", playthrough="default", save_id=save_id)
+            await beside.meet("a")
+            felt[save_id] = (await data(beside, "npc_state", npc_id="a"))["state"]["affinity"]
+            await beside.ask(type="game_event", kind="aided", npc_ids=["a"])
+        assert 0 == felt["A"] < felt["B"] < felt["C"]
+        for save_id in "BACBCA":
+            await data(client, "save_loaded", playthrough="default", save_id=save_id)
+            state = (await data(beside, "npc_state", npc_id="a"))["state"]
+            assert state["affinity"] == pytest.approx(felt[save_id])
+
+
+async def test_loads_at_the_same_time_end_with_the_last_for_everybody(tmp_path: Path) -> None:
+    async with (
+        daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client),
+        raw_client(daemon.url) as beside,
+    ):
+        for each in (client, beside):
+            await each.meet("a")
+        for save_id in "AB":
+            await turn(client, "a", f"Before {save_id}.")
+            await client.ask(type="save_created", playthrough="default", save_id=save_id)
+        for number in range(10):
+            asked = zip((client, beside), "AB" if number % 2 else "BA", strict=True)
+            await asyncio.gather(
+                *(data(each, "save_loaded", playthrough="default", save_id=save_id) for each, save_id in asked)
+            )
+            there = (await lines(client, "a"))[::-1]
+            for each in (client, beside):
+                latest = (await data(each, "npc_state", npc_id="a"))["latest"]
+                assert [exchange["player_text"] for exchange in latest] == there
+
+
+async def test_what_was_felt_while_an_undone_turn_ran_is_undone_too(tmp_path: Path) -> None:
+    """It must not be kept when the turn has ended: by then the save is the present."""
+    llm = ScriptedLLM(["Hm. ", "So it is."], gated=True)
+    async with daemon_and_client(llm, tmp_path) as (_, client):
+        await client.meet("a")
+        llm.release(2)
+        await turn(client, "a", "Hail.")
+        await client.ask(type="save_created", playthrough="default", save_id="A")
+        before = (await data(client, "npc_state", npc_id="a"))["state"]
+        await client.say("a", "Hm?")
+        await client.until("decision")
+        await client.ask(type="game_event", kind="aided", npc_ids=["a"])
+        await data(client, "save_loaded", playthrough="default", save_id="A")
+        await client.settle()
+        await client.ask(type="npc_gone", npc_ids=["a"])
+        assert (await data(client, "npc_state", npc_id="a"))["state"] == like(before)
+
+
 # --- Backups
 
 

@@ -15,12 +15,11 @@ from rfsn_bridge.cli import settings
 from rfsn_bridge.client import Disconnected, connect
 from rfsn_bridge.domain import NpcState
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory import backups, export
 from rfsn_bridge.memory.archive import FILE, Archive, open_archive
 from rfsn_bridge.memory.store import InUse, Store
 from rfsn_bridge.protocol.messages import FromClient, MemoryReset, MemoryRestore, MemoryStats, Result
-from rfsn_bridge.remembrance import backup_view, exchange_view, state_view, turn_view
+from rfsn_bridge.remembrance import backup_view, exchange_view, state_view, summary_view, turn_view
 
 _Run = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -55,7 +54,12 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
 
     add("list", list_npcs, "list who remembers something")
     show = add("show", show_npc, "show how an NPC stands and what it remembers, the latest last", "Lydia")
-    search = add("search", search_npc, "find what comes to an NPC's mind with some words", "Lydia the amulet")
+    search = add(
+        "search",
+        search_npc,
+        "find the turns that have some words, those with all of them first",
+        "Lydia the amulet",
+    )
     out = add("export", export_npcs, "write what an NPC, or everybody, remembers to files", "-o my_memories")
     take = add("import", import_file, "bring in what was exported as JSON", "lydia-03ac674216f3.json")
     reset = add("reset", reset_npc, "have an NPC forget everything, in every save", "Lydia")
@@ -105,11 +109,15 @@ async def show_npc(args: argparse.Namespace) -> int:
     state = (await archive.known(playthrough, npc_id, 0)).state or NpcState()
     count = await archive.count(playthrough, npc_id)
     turns = (await archive.turns(playthrough, npc_id, args.limit))[::-1]
+    summaries = await archive.summaries(playthrough, npc_id)
     if args.json:
         shown = [turn_view(turn) for turn in turns]
         about = {"npc_id": npc_id, "name": name, "state": state_view(state)}
-        return _print_json({**about, "turns": count, "latest": shown})
+        told = [summary_view(summary) for summary in summaries]
+        return _print_json({**about, "turns": count, "summaries": told, "latest": shown})
     print(f"{_line(name)} ({_line(npc_id)}): {export.in_words(state)}. Turns: {count}")
+    for summary in summaries:
+        print(f"\nIn short, {len(summary.turn_ids)} turns: {_line(summary.text)}")
     for turn in turns:
         print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}")
         _print_exchange(turn.npc_name, turn.player_text, turn.heard_text)
@@ -120,7 +128,7 @@ async def search_npc(args: argparse.Namespace) -> int:
     archive = _archive(args)
     playthrough = await _playthrough(args, archive)
     npc_id, _ = await _npc(archive, playthrough, args.npc)
-    found = await archive.recall(RecallQuery(playthrough, npc_id, " ".join(args.words), args.limit))
+    found = await archive.search(playthrough, npc_id, " ".join(args.words), args.limit)
     if args.json:
         rows = [
             {

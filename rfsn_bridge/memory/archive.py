@@ -6,19 +6,21 @@ Reading needs no lock: it goes on beside the daemon that writes.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from rfsn_bridge.domain import Exchange, Memory, NpcState, Turn
 from rfsn_bridge.interfaces import RecallQuery
-from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory import backups, records, summaries, timeline
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import connect, told
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.recall import recall
-from rfsn_bridge.memory.schema import StoreError
+from rfsn_bridge.memory.schema import WITH_SUMMARIES, StoreError, version_of
+from rfsn_bridge.memory.search import search
+from rfsn_bridge.memory.summaries import Due, Summary
 
 T = TypeVar("T")
 
@@ -91,6 +93,52 @@ class Archive:
 
         return await self._reader.read(job)
 
+    async def summaries(
+        self, playthrough: str, npc_id: str, limit: int = 100, without: Sequence[str] = ()
+    ) -> Sequence[Summary]:
+        """What an NPC's history comes to, oldest first, as few texts as tell of it: the latest `limit`.
+
+        `without` are turns that are told of anyway: only what was before them.
+        """
+
+        def job(connection: sqlite3.Connection) -> Sequence[Summary]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None or not _has_summaries(connection):
+                return ()
+            marks = ", ".join("?" * len(without))
+            (first,) = connection.execute(
+                f"SELECT min(moment) FROM turns WHERE turn_id IN ({marks})",  # noqa: S608
+                without,
+            ).fetchone()
+            return summaries.told(connection, present, number, limit, first or summaries.NEVER)
+
+        return await self._reader.read(job)
+
+    async def summary_due(
+        self, playthrough: str, npc_id: str, recent_turns: int, skipped: Collection[tuple[int, str]] = ()
+    ) -> Due | None:
+        """The summary of an NPC to be made next, if there is any; `skipped` are places that are passed over."""
+
+        def job(connection: sqlite3.Connection) -> Due | None:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return None
+            return summaries.due(connection, present, number, recent_turns, skipped)
+
+        return await self._reader.read(job)
+
+    async def search(self, playthrough: str, npc_id: str, text: str, limit: int) -> Sequence[Memory]:
+        """The turns of an NPC that have some words, those with all of them first."""
+
+        def job(connection: sqlite3.Connection) -> Sequence[Memory]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            return search(connection, present, number, text, limit) if present and number is not None else ()
+
+        return await self._reader.read(job)
+
     async def stats(self, playthrough: str | None = None) -> dict[str, Any]:
         """Counts and sizes."""
 
@@ -106,6 +154,7 @@ class Archive:
                 ],
                 "saves": count("saves"),
                 "events": count("events"),
+                "summaries": count("summaries") if _has_summaries(connection) else 0,
                 "bytes": self.path.stat().st_size,
             }
 
@@ -158,12 +207,19 @@ class Archive:
             turns = records.turns_of(connection, present, number, _ALL)
             mind = records.mind(connection, present, number)
             state, learned = (mind.state, mind.learned) if mind else (None, None)
-            return Export(playthrough, npc_id, name, tuple(reversed(turns)), state, learned)
+            told = summaries.told(connection, present, number, _ALL) if _has_summaries(connection) else ()
+            texts = tuple(summary.text for summary in told)
+            return Export(playthrough, npc_id, name, tuple(reversed(turns)), state, learned, texts)
 
         return await self._reader.read(job)
 
     async def backups(self) -> list[Backup]:
         return await asyncio.to_thread(backups.listed, self.path)
+
+
+def _has_summaries(connection: sqlite3.Connection) -> bool:
+    """Not so in an older memory, or a copy of one, that no daemon has brought up to date yet."""
+    return version_of(connection) >= WITH_SUMMARIES
 
 
 class FileReader:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.schema import CorruptStore, StoreError, prepare
+from rfsn_bridge.memory.schema import CorruptStore, StoreError, migrate, prepare
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +40,16 @@ class _Change:
 class Database:
     """Open for one process; `aclose` waits for what was given to `write`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, before_migration: Callable[[Path, int], object] = lambda path, version: None
+    ) -> None:
         """Opens and, if need be, makes or migrates the file; raises StoreError or CorruptStore."""
         self.path = path
         self._changes: queue.Queue[_Change | None] = queue.Queue(_QUEUED)
         self._closed = False
-        prepare(path)
+        prepare(path, before_migration)
         self._local = threading.local()
-        self._read_connections: list[sqlite3.Connection] = []
+        self._read_connections = [_held(path)]
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="memory-read")
         self._writer = threading.Thread(target=self._write_all, name="memory-write", daemon=True)
         self._writer.start()
@@ -86,11 +88,11 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._changes.put(None)
-        self._writer.join()
         self._readers.shutdown(True)
         for connection in self._read_connections:
             connection.close()
+        self._changes.put(None)  # the writer closes last, which takes the log into the file
+        self._writer.join()
 
     # --- In the threads
 
@@ -168,6 +170,7 @@ class _Replace:
     def __call__(self, connection: sqlite3.Connection) -> None:
         with contextlib.closing(connect(self.source, read_only=True)) as source:
             source.backup(connection)
+        migrate(connection)  # it may be a copy from before an update; where this fails, the next start does it
 
 
 def _carry_out(connection: sqlite3.Connection, group: Sequence[_Change]) -> list[Any]:
@@ -217,6 +220,16 @@ def _discard(connection: sqlite3.Connection | None) -> None:
     if connection is not None:
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+
+def _held(path: Path) -> sqlite3.Connection:
+    """A connection that has read: while it is open, another can be opened on a full disk. Raises StoreError."""
+    try:
+        connection = connect(path, read_only=True)
+        connection.execute("SELECT * FROM clock").fetchall()
+    except sqlite3.Error as error:
+        raise told(path, error, "read") from error
+    return connection
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

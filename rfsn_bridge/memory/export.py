@@ -32,7 +32,10 @@ _Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All that an NPC remembers at present, the oldest first; `learned` as its experience dumps it."""
+    """All that an NPC remembers at present, the oldest first; `learned` as its experience dumps it.
+
+    `summaries` are to be read, and no part of the JSON: they are made anew where it is brought in.
+    """
 
     playthrough: _Name
     npc_id: _Name
@@ -40,6 +43,7 @@ class Export:
     turns: tuple[Turn, ...]
     state: NpcState | None = None
     learned: bytes | None = None
+    summaries: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -146,6 +150,11 @@ def _lines(export: Export) -> Iterator[str]:
     if state := export.state:
         yield ""
         yield f"To the player: {in_words(state)}."
+    if export.summaries:
+        yield ""
+        yield "## In short"
+        yield ""
+        yield from (f"- {_plain(text)}" for text in export.summaries)
     day = ""
     for turn in export.turns:
         if (today := time.strftime("%Y-%m-%d", time.localtime(turn.started_at))) != day:

@@ -41,7 +41,7 @@ def recall(
     if limit <= 0 or not (terms := _rarest(connection, text)):
         return ()
     places = {stretch.branch: stretch.upto for stretch in reversed(present.stretches)}
-    match = f"who:n{number} AND text:({' OR '.join(_quoted(term) for term in terms)})"
+    match = f"who:n{number} AND text:({' OR '.join(quoted(term) for term in terms)})"
     rows = connection.execute(
         "SELECT t.moment, t.turn_id, n.name, t.player_text, t.heard_text, t.deeds, m.own, t.importance, "
         "t.branch, w.rank FROM (SELECT * FROM (SELECT rowid, rank FROM words WHERE words MATCH ? "
@@ -97,22 +97,24 @@ def _rarest(connection: sqlite3.Connection, text: str) -> list[str]:
     (last,) = connection.execute("SELECT coalesce(max(moment), 0) FROM turns").fetchone()
     common = max(20, int(_COMMON * min(last, _LATEST)))
 
-    def count(word: str, since: int, limit: int) -> int:
-        sql = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid > ? LIMIT ?)"
-        (found,) = connection.execute(sql, (f"text:{_quoted(word)}", since, limit)).fetchone()
-        return int(found)
-
-    counted = sorted((count(word, last - _LATEST, common + 1), word) for word in words)
+    by_number = sorted((counted(connection, word, last - _LATEST, common + 1), word) for word in words)
     terms: list[str] = []
     left = common
-    for number, word in counted:
+    for number, word in by_number:
         left -= number
         if left < 0 or len(terms) == _TERMS:
             break
-        if number or count(word, 0, 1):
+        if number or counted(connection, word, 0, 1):
             terms.append(word)
     return terms
 
 
-def _quoted(term: str) -> str:
+def counted(connection: sqlite3.Connection, word: str, since: int, limit: int) -> int:
+    """How many turns after a moment have a word, counted up to a limit."""
+    sql = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid > ? LIMIT ?)"
+    (found,) = connection.execute(sql, (f"text:{quoted(word)}", since, limit)).fetchone()
+    return int(found)
+
+
+def quoted(term: str) -> str:
     return '"' + term.replace('"', '""') + '"'

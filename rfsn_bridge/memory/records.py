@@ -4,10 +4,11 @@ SQL and values; every function takes the connection of the writer or of a reader
 """
 
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from pydantic import TypeAdapter
 from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn, TurnStatus
 from rfsn_bridge.memory import timeline
 from rfsn_bridge.memory.timeline import Present
+
+_COPY = re.compile(r"~\d+\Z")
+"""Behind the id of a turn that was brought into another playthrough."""
 
 
 @lru_cache(maxsize=1)
@@ -146,28 +150,51 @@ def _write_turn(connection: sqlite3.Connection, speaker: int, branch: int, momen
     )
 
 
-def add_foreign(connection: sqlite3.Connection, playthrough: str, npc_id: str, encoded: Encoded) -> bool:
+def add_foreign(
+    connection: sqlite3.Connection, playthrough: str, npc_id: str, encoded: Encoded, game_date: float
+) -> bool:
     """Write a turn that an NPC remembered elsewhere, for it alone; False if it remembers it already.
 
-    A turn that others remember here is not written again; one that belongs to another playthrough is not written.
+    It is known as of `game_date`. A turn that others remember here is not written again.
     """
     turn = encoded.turn
     number = timeline.playthrough(connection, playthrough)
     me = npc(connection, number, npc_id)
     speaker = met(connection, number, turn.npc_id, turn.npc_name)
-    row = connection.execute("SELECT moment, branch, npc FROM turns WHERE turn_id = ?", (turn.turn_id,)).fetchone()
-    if row is None:
+    turn_id, there = _known_as(connection, turn.turn_id, number)
+    if there is None:
         branch, moment = timeline.now(connection, playthrough)
-        _write_turn(connection, speaker, branch, moment, encoded)
+        own = replace(turn, turn_id=turn_id, game_date=game_date)
+        _write_turn(connection, speaker, branch, moment, replace(encoded, turn=own))
     else:
-        moment, branch, there = row
+        moment, branch, spoke = there
         known = connection.execute("SELECT 1 FROM memories WHERE npc = ? AND moment = ?", (me, moment)).fetchone()
-        if there != speaker or known:
+        if spoke != speaker or known:
             return False
     before = _remembering(connection, moment)
     connection.execute("INSERT INTO memories VALUES (?, ?, ?, ?)", (me, branch, moment, int(speaker == me)))
     _index(connection, moment, before, [*before, me])
     return True
+
+
+def _known_as(
+    connection: sqlite3.Connection, turn_id: str, playthrough: int
+) -> tuple[str, tuple[int, int, int] | None]:
+    """The id that a turn has in a playthrough, or is to have, and its moment, branch and speaker if it is there.
+
+    No two turns have the same id: where another playthrough has it, this one's copy is called after that.
+    """
+    original = _COPY.sub("", turn_id)
+    copy = f"{original}~{playthrough}"
+    sql = (
+        "SELECT t.moment, t.branch, t.npc, n.playthrough FROM turns t JOIN npcs n ON n.id = t.npc "
+        "WHERE t.turn_id = ?"
+    )
+    rows = {each: connection.execute(sql, (each,)).fetchone() for each in (original, copy)}
+    for each, row in rows.items():
+        if row and row[3] == playthrough:
+            return each, row[:3]
+    return copy if rows[original] else original, None
 
 
 def met(connection: sqlite3.Connection, playthrough: int, npc_id: str, name: str) -> int:
@@ -238,6 +265,7 @@ def forget(connection: sqlite3.Connection, playthrough: str, npc_id: str) -> int
     ]
     connection.execute("DELETE FROM memories WHERE npc = ?", (speaker,))
     connection.execute("DELETE FROM minds WHERE npc = ?", (speaker,))
+    connection.execute("DELETE FROM summaries WHERE npc = ?", (speaker,))
     for moment in moments:
         left = _remembering(connection, moment)
         _index(connection, moment, [*left, speaker], left)

@@ -14,7 +14,9 @@ from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.memory.durable import make_folder
 
 APPLICATION_ID = 0x5246534E  # "RFSN"
-VERSION = 1
+VERSION = 2
+WITH_SUMMARIES = 2
+"""The first version that has them."""
 
 
 class StoreError(BridgeError):
@@ -112,15 +114,36 @@ CREATE VIRTUAL TABLE words USING fts5 (       -- rowid = moment of a turn; `who`
 );
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
+SUMMARIES = """
+CREATE TABLE summaries (                      -- what many turns come to; its place is that of the last of them
+    npc INTEGER NOT NULL,
+    branch INTEGER NOT NULL,
+    moment INTEGER NOT NULL,
+    level INTEGER NOT NULL,                   -- 0: of turns; above: of summaries
+    first INTEGER NOT NULL,                   -- the moment of the first of them
+    text TEXT NOT NULL,
+    turns TEXT NOT NULL,                      -- JSON: their turn_ids, oldest first
+    PRIMARY KEY (npc, branch, moment, level)
+) STRICT, WITHOUT ROWID;
+"""
+SUMMARIES_BY_LEVEL = """
+CREATE INDEX summaries_by_level ON summaries (npc, branch, level, moment);
+"""
 
 _CHECKED_AT_ONCE = 64 * 2**20
 """Bytes: a file up to this size is looked through when it is opened, which takes some tenths of a second."""
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+
+def _add_summaries(connection: sqlite3.Connection) -> None:
+    for statement in (SUMMARIES, SUMMARIES_BY_LEVEL):
+        connection.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: _add_summaries}
 """From each earlier version to the next."""
 
 
-def prepare(path: Path, before_migration: Callable[[Path, int], None] = lambda path, version: None) -> None:
+def prepare(path: Path, before_migration: Callable[[Path, int], object] = lambda path, version: None) -> None:
     """Make the file, or bring an older one up to date; `before_migration` backs it up. Raises StoreError."""
     try:
         make_folder(path.parent)
@@ -134,15 +157,16 @@ def prepare(path: Path, before_migration: Callable[[Path, int], None] = lambda p
         raise StoreError(f"{path} cannot be made: {error.strerror}", "check the data folder") from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Callable[[Path, int], None]) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Callable[[Path, int], object]) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = version_of(connection)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if not tables and not version:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(
-            f"BEGIN IMMEDIATE;{TABLES}PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={VERSION};COMMIT;"
+            f"BEGIN IMMEDIATE;{TABLES}{SUMMARIES}{SUMMARIES_BY_LEVEL}"
+            f"PRAGMA application_id={APPLICATION_ID};PRAGMA user_version={VERSION};COMMIT;"
         )
         return
     if path.stat().st_size <= _CHECKED_AT_ONCE:
@@ -156,12 +180,21 @@ def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Calla
     connection.execute("PRAGMA journal_mode=WAL")
     if version < VERSION:
         before_migration(path, version)
-    while version < VERSION:
+    migrate(connection)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an older file up to date, one version at a time, each in one step."""
+    while (version := version_of(connection)) < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         try:
             MIGRATIONS[version](connection)
-            version += 1
-            connection.execute(f"PRAGMA user_version={version}")
+            connection.execute(f"PRAGMA user_version={version + 1}")
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")

@@ -10,24 +10,27 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
-from rfsn_bridge.memory import backups, records, timeline
+from rfsn_bridge.memory import backups, first, records, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.records import Encoded
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
+from rfsn_bridge.memory.summaries import Due
 from rfsn_bridge.memory.timeline import Loaded
 from rfsn_bridge.models.filelock import take
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _HOLDER = "holder"
 """A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
@@ -57,6 +60,8 @@ class Store(Archive):
         """What the player must be told of the memory that was found."""
         try:
             self._database = self._opened()
+            if self.trouble is None and (earlier := first.files(folder)):
+                self._take_in(earlier)
         except BaseException:
             self._lock.close()
             raise
@@ -65,7 +70,10 @@ class Store(Archive):
         """Events of games that could not be written."""
         self._waiting: deque[_Waiting] = deque()
         self._retrying: asyncio.Task[None] | None = None
+        self._catching_up = asyncio.Lock()
         self._backing_up = asyncio.Lock()
+        self.changing = asyncio.Lock()
+        """Held by whoever changes what is the present, until all who are there have read it again."""
 
     def _opened(self) -> Database:
         """The memory, or, where that is damaged, an empty one beside it: nothing is written over."""
@@ -74,12 +82,22 @@ class Store(Archive):
             self._begin_anew("the memory is gone")
             return Database(self.path)
         try:
-            return Database(self.path)
+            return Database(self.path, lambda path, version: backups.make(path, "migration"))
         except CorruptStore as error:
             log.error("%s", error.message)
             aside = backups.set_aside(self.path)
             self._begin_anew(f"the memory is damaged and was set aside as {aside.name}")
             return Database(self.path)
+
+    def _take_in(self, earlier: Sequence[Path]) -> None:
+        """What an earlier version remembered, if there is nothing newer."""
+        try:
+            self._database.submit(lambda c: first.take_in(c, earlier)).result()
+        except BaseException as error:
+            self._database.close()
+            if isinstance(error, OSError):
+                raise StoreError(f"an older memory cannot be read: {error}", "move the folder away") from error
+            raise
 
     def _begin_anew(self, why: str) -> None:
         """Tell of what was lost; where there never was a memory, nothing."""
@@ -131,15 +149,30 @@ class Store(Archive):
         while self._waiting:
             await asyncio.sleep(_AGAIN_S)
             with contextlib.suppress(StoreError):
-                while self._waiting:
-                    await self._write_turn(self._waiting[0])
-                    self._waiting.popleft()
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Write the turns that wait, in order. Raises StoreError; what is left then waits still."""
+        async with self._catching_up:
+            while self._waiting:
+                await self._write_turn(self._waiting[0])
+                self._waiting.popleft()
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """As the database does, after the turns that wait: whatever comes after a turn must find it there."""
+        if self._waiting:
+            await self._catch_up()
+        return await self._database.write(job)
 
     # --- Minds
 
     async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
         """Keep how an NPC stands and what it has learned, where no turn says so."""
-        await self._database.write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
+        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
+
+    async def keep_summary(self, playthrough: str, npc_id: str, due: Due, text: str) -> bool:
+        """Keep a summary that was due; False if the NPC does not remember all of its turns any more."""
+        return await self._database.write(lambda c: summaries.keep(c, playthrough, npc_id, due, text))
 
     # --- The game's events and saves
 
@@ -154,7 +187,7 @@ class Store(Archive):
 
     async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
         """The present is saved under a name."""
-        await self._database.write(lambda c: timeline.save(c, playthrough, save_id, game_date))
+        await self._write(lambda c: timeline.save(c, playthrough, save_id, game_date))
 
     async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
         """A save is the present."""
@@ -165,11 +198,11 @@ class Store(Archive):
             after = timeline.present(connection, playthrough)
             return replace(loaded, forgotten=records.left_behind(connection, before, after))
 
-        return await self._database.write(job)
+        return await self._write(job)
 
     async def begin(self, playthrough: str, game_date: float | None) -> None:
         """A game begins or goes on, at a date."""
-        await self._database.write(lambda c: timeline.begin(c, playthrough, game_date))
+        await self._write(lambda c: timeline.begin(c, playthrough, game_date))
 
     @property
     def waiting(self) -> int:
@@ -179,13 +212,14 @@ class Store(Archive):
     async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
         """Have an NPC forget everything, after a backup; how many turns that were."""
         backup = await self.back_up("reset")
-        forgotten = await self._database.write(lambda c: records.forget(c, playthrough, npc_id))
+        forgotten = await self._write(lambda c: records.forget(c, playthrough, npc_id))
         return backup, forgotten
 
     async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
         """Have an NPC remember what it remembered elsewhere, after a backup; how many turns were new to it.
 
-        They come after those it has. How it stands, and what it has learned, counts only where nothing is known.
+        They come after those it has and are known as of now: an earlier save does not have them, a later one does.
+        How it stands, and what it has learned, counts only where nothing is known.
         """
         npc_id = export.npc_id
         turns = [records.encode(replace(turn, playthrough=playthrough)) for turn in export.turns]
@@ -195,19 +229,20 @@ class Store(Archive):
             present = timeline.present(connection, playthrough)
             number = records.known_npc(connection, present, npc_id) if present else None
             met = present and number is not None and records.mind(connection, present, number)
-            new = sum(records.add_foreign(connection, playthrough, npc_id, each) for each in turns)
-            if export.state and not met:
+            date = timeline.date(connection, playthrough)
+            now = 0.0 if date is None else date  # nothing is dated yet: it was known from the beginning
+            if export.state and not met:  # before the turns: a point in time that has them has it as well
                 records.add_mind(connection, playthrough, npc_id, export.state, export.learned)
-            return new
+            return sum(records.add_foreign(connection, playthrough, npc_id, each, now) for each in turns)
 
         backup = await self.back_up("import")
-        return backup, await self._database.write(job)
+        return backup, await self._write(job)
 
     # --- Backups
 
     async def back_up(self, reason: str) -> Backup:
         """Copy the memory as it is, with all that was given to it before, beside what goes on."""
-        await self._database.write(lambda c: None)
+        await self._write(lambda c: None)
         async with self._backing_up:  # one at a time: each has a name of its own
             return await asyncio.to_thread(backups.make, self.path, reason)
 
@@ -229,10 +264,10 @@ class Store(Archive):
         if self._retrying:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)
-        with contextlib.suppress(StoreError):
-            while self._waiting:
-                await self._write_turn(self._waiting[0])
-                self._waiting.popleft()
+        try:
+            await self._catch_up()
+        except StoreError as error:
+            log.error("%d turns are lost: %s", len(self._waiting), error.message)
         await self._database.aclose()
         self._lock.close()
 

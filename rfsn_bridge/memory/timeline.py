@@ -115,6 +115,20 @@ def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: flo
     return Loaded(exact=False)
 
 
+def date(connection: sqlite3.Connection, name: str) -> float | None:
+    """The game's date at present, as far as anything tells of it."""
+    here = present(connection, name)
+    for stretch in here.stretches if here else ():
+        row = connection.execute(
+            "SELECT game_date FROM dated WHERE branch = ? AND moment <= ? "
+            "ORDER BY moment DESC, game_date DESC LIMIT 1",
+            (stretch.branch, stretch.upto),
+        ).fetchone()
+        if row is not None:
+            return float(row[0])
+    return None
+
+
 def _go_to(connection: sqlite3.Connection, number: int, branch: int, moment: int) -> None:
     (last,) = connection.execute("SELECT last FROM branches WHERE id = ?", (branch,)).fetchone()
     upto = None if last <= moment else moment  # nothing came after it: it can be written on

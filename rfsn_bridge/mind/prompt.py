@@ -33,6 +33,7 @@ _DISTRUSTING = 0.2
 _LONGEST_FACT = 80
 _LONGEST_EVENT = 200
 _LONGEST_REASON = 500
+_LONGEST_SUMMARY = 450
 _A_MESSAGE = 4
 """Tokens that chat templates put around each message."""
 
@@ -54,14 +55,16 @@ def build_prompt(
     count_tokens: Callable[[str], int],
     budget: int,
     memories: Sequence[str] = (),
+    summaries: Sequence[str] = (),
     prompts: Prompts | None = None,
     game: str = "",
     small: bool = False,
 ) -> tuple[Message, ...]:
     """The messages of one request, within about `budget` tokens.
 
-    Where room is short, the oldest of the history goes first, then memories from the last one on (the first
-    matters most), then the bio from its last sentence on, then examples. The line itself is always there.
+    Where room is short, the oldest of the history goes first, then summaries from the oldest on, then memories
+    from the last one on (the first matters most), then the bio from its last sentence on, then examples. The line
+    itself is always there. Of the room for history and summaries, these take no more than half.
     `prompts` are the built-in ones by default; `game` chooses among them; `small` is for very small models.
     """
     words = (prompts or builtin_prompts()).words(npc.npc_id, game, small=small)
@@ -70,21 +73,22 @@ def build_prompt(
     examples = prompt.examples()
     system = prompt.system()
     room = budget - prompt.cost(system, last, *_both_sides(examples))
+    for_system = None
     if room < 0:
         room += prompt.cost(system)
-        system = prompt.system(room)
+        for_system = room
+        system = prompt.system(for_system)
         room -= prompt.cost(system)
     while room < 0 and examples:
         room += prompt.cost(*_both_sides(examples[-1:]))
         examples.pop()
-    recalled: list[str] = []
-    for memory in (quoted(memory) for memory in memories if memory.strip()):
-        room -= prompt.cost(memory)
-        if room < 0:
-            break
-        recalled.append(memory)
-    if recalled:
+    if recalled := prompt.fitting([quoted(memory) for memory in memories if memory.strip()], room):
+        room -= prompt.cost(*recalled)
         last = prompt.last(decision, text, by_player, situation, recalled)
+    latest_first = [quoted(each, _LONGEST_SUMMARY) for each in reversed(summaries) if each.strip()]
+    if told := prompt.fitting(latest_first, room // 2)[::-1]:
+        room -= prompt.cost(*told)
+        system = prompt.system(for_system, told)
     remembered: list[Exchange] = []
     for exchange in reversed(history):
         room -= prompt.cost(*_both_sides([exchange]), *map(prompt.deed, exchange.deeds))
@@ -123,11 +127,24 @@ class _Prompt:
     def cost(self, *texts: str) -> int:
         return sum(self._count(text) + _A_MESSAGE for text in texts if text)
 
+    def fitting(self, texts: Sequence[str], room: int) -> list[str]:
+        """The first of them, as many as there is room for."""
+        fitting = []
+        for text in texts:
+            room -= self.cost(text)
+            if room < 0:
+                break
+            fitting.append(text)
+        return fitting
+
     def _say(self, key: str, **values: str) -> str:
         return self._words.fill(key, name=self._name, **values)
 
-    def system(self, room: int | None = None) -> str:
-        """Who the NPC is: the same words in every turn. The bio is cut where `room` is too small for all of it."""
+    def system(self, room: int | None = None, summaries: Sequence[str] = ()) -> str:
+        """Who the NPC is and what it lived through: the same words for many turns.
+
+        The bio is cut where `room` is too small for all of it.
+        """
         kind = " ".join(fact(word) for word in (self._npc.gender, self._npc.race) if word)
         article = "an" if kind[:1].lower() in "aeiou" else "a"
         who = self._say("who_of_a_kind", kind=f"{article} {kind}") if kind else self._say("who")
@@ -135,7 +152,9 @@ class _Prompt:
         bio = self._say("bio", bio=unmarked(self._npc.bio or ""))
         if room is not None:
             bio = self._cut(bio, room - self.cost(who, rules))
-        return self._say("system", who=who, bio=bio, rules=rules)
+        told = " ".join(self._say("summaries.one", summary=summary) for summary in summaries)
+        told = self._say("summaries.all", summaries=told) if told else ""
+        return self._say("system", who=who, bio=bio, rules=rules, summaries=told)
 
     def _cut(self, bio: str, room: int) -> str:
         """As many of its sentences, from the first on, as there is room for."""
@@ -236,9 +255,9 @@ class _Prompt:
 # --- What games and memories say, made harmless
 
 
-def quoted(text: str) -> str:
-    """A memory or event as a quotation that nothing in it can end: one line, of limited length."""
-    return f'"{one_line(text, _LONGEST_EVENT).translate(_QUOTES)}"'
+def quoted(text: str, longest: int = _LONGEST_EVENT) -> str:
+    """A memory, event or summary as a quotation that nothing in it can end: one line, of limited length."""
+    return f'"{one_line(text, longest).translate(_QUOTES)}"'
 
 
 def fact(text: str) -> str:

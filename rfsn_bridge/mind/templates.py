@@ -30,7 +30,7 @@ _NOTE = "place when events memories relationship mood trust fear fight quest act
 _EXAMPLES = "examples"
 # Every text and the placeholders that it may use, beside {name}; those with a "!" it must use.
 _PLACEHOLDERS: Mapping[str, str] = {
-    "system": "who bio rules",
+    "system": "who bio rules summaries",
     "who": "",
     "who_of_a_kind": "kind",
     "bio": "bio",
@@ -45,6 +45,13 @@ _PLACEHOLDERS: Mapping[str, str] = {
     "situation.event": "event!",
     "memories.all": "memories!",
     "memories.one": "memory!",
+    "summaries.all": "summaries!",
+    "summaries.one": "summary!",
+    "summarise.system": "",
+    "summarise.said": "who! text!",
+    "summarise.did": "who! deed!",
+    "summarise.earlier": "summary!",
+    "summarise.ask": "notes!",
     **dict.fromkeys((f"relationships.{each.value}" for each in Relationship), ""),
     **dict.fromkeys((f"moods.{each.value}" for each in Mood), ""),
     **dict.fromkeys((f"state.{each}" for each in ("trusting", "distrusting", "afraid", "fight", "quest")), ""),

@@ -372,7 +372,11 @@ class LearningReset(FromClient):
 
 
 class MemoryStats(FromClient):
-    """How much is remembered, by everybody; `folder` is where."""
+    """How much is remembered, by everybody; `folder` is where.
+
+    `summaries_refused` and `summaries_failed` count, since the daemon's start, what the language model wrote that
+    was of no use, and requests that failed.
+    """
 
     type: Literal["memory_stats"] = "memory_stats"
 
@@ -387,6 +391,7 @@ class MemoryGet(OfNpc):
     """What an NPC remembers: whole turns, the newest first, also those of others that it heard.
 
     Answered with `turns`, and `more` if there are older ones. Ask on with `before`: long answers are cut short.
+    Without `before` there are `summaries` too, oldest first: each has `text` and the `turn_ids` it stands for.
     """
 
     type: Literal["memory_get"] = "memory_get"
@@ -397,7 +402,7 @@ class MemoryGet(OfNpc):
 
 
 class MemorySearch(OfNpc):
-    """The turns of an NPC that come to mind with some words: `found`, what matters most first."""
+    """The turns of an NPC that have some words: `found`, those with all of them first, and the newest first."""
 
     type: Literal["memory_search"] = "memory_search"
     query: Annotated[str, Field(min_length=1, max_length=1000)]
@@ -594,7 +599,7 @@ class Notice(Numbered):
     message: str
     hint: str | None = None
     progress: float | None = Field(default=None, description="0 to 1, for work under way.")
-    turn_id: str | None = Field(default=None, description="With `not_stored`: the turn that stays unrecorded.")
+    turn_id: str | None = Field(default=None, description="With `not_stored`: the turn that is not recorded yet.")
 
 
 class TurnStarted(Numbered):

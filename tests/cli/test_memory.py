@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.archive import open_archive
 from rfsn_bridge.memory.schema import StoreError
 from rfsn_bridge.memory.store import Store
+from rfsn_bridge.memory.summaries import BLOCK
 
 ODD_NAMES = ("Ra'virr", 'Ra"virr', "店主", "女主人", "Lydia", "lydia", "../..", "con", "a/b", "é", "e\u0301")
 
@@ -150,7 +152,8 @@ def test_what_is_exported_comes_back_whole_elsewhere(tmp_path: Path, capsys: pyt
         out = told(capsys)
         assert json.loads(out[out.index("{") :])["turns_new"] == expected
     archive = open_archive(tmp_path / "there" / "memory")
-    assert asyncio.run(archive.turns("default", "a", 9)) == list(reversed(turns))
+    found = asyncio.run(archive.turns("default", "a", 9))
+    assert found == [replace(turn, game_date=0) for turn in reversed(turns)]
     known = asyncio.run(archive.known("default", "a", 9))
     assert (known.state, known.learned) == (turns[1].state, b"learned")
     assert lines(tmp_path / "there", "b") == lines(tmp_path / "there", "c") == []
@@ -197,11 +200,23 @@ def test_an_import_is_backed_up_before(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines(tmp_path / "there", "a") == ["line 2"]
 
 
-def test_a_turn_of_another_playthrough_is_not_doubled(tmp_path: Path) -> None:
-    remembers(tmp_path, a_turn(1))
-    assert memory(tmp_path, "export", "a", "-o", tmp_path / "a.json") == 0
-    assert memory(tmp_path, "import", tmp_path / "a.json", "--playthrough", "other") == 0
-    assert lines(tmp_path, "a", "other") == [] and lines(tmp_path, "a") == ["line 1"]
+def test_what_was_lived_in_one_playthrough_is_brought_into_another_once(tmp_path: Path) -> None:
+    remembers(tmp_path, a_turn(1, hearers=("b",)), a_turn(2))
+    for name in ("a", "b"):
+        assert memory(tmp_path, "export", name, "-o", tmp_path / f"{name}.json") == 0
+    for _ in range(2):
+        for name in ("a", "b"):
+            assert memory(tmp_path, "import", tmp_path / f"{name}.json", "--playthrough", "other") == 0
+        for playthrough in ("default", "other"):
+            assert lines(tmp_path, "a", playthrough) == ["line 1", "line 2"]
+            assert lines(tmp_path, "b", playthrough) == ["line 1"]
+    back = tmp_path / "back.json"
+    assert memory(tmp_path, "export", "a", "--playthrough", "other", "-o", back) == 0
+    for playthrough in ("default", "other", "third"):
+        assert memory(tmp_path, "import", back, "--playthrough", playthrough) == 0
+        assert lines(tmp_path, "a", playthrough) == ["line 1", "line 2"]
+    assert memory(tmp_path, "reset", "a", "--playthrough", "other") == 0
+    assert lines(tmp_path, "a") == ["line 1", "line 2"] and lines(tmp_path, "b", "other") == ["line 1"]
 
 
 @pytest.mark.parametrize("format", ["json", "markdown"])
@@ -225,6 +240,28 @@ def test_markdown_is_to_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[st
     text = told(capsys)
     assert text.startswith("# Ra\\*virr\n") and "**Player:** \\# Not a heading\n" in text
     assert "\\<b\\>Hm.\\</b\\>" in text
+
+
+def test_what_a_history_comes_to_is_shown_and_no_part_of_the_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remembers(tmp_path, *(a_turn(number) for number in range(BLOCK)))
+
+    async def sum_up(store: Store) -> None:
+        due = await store.summary_due("default", "a", 0)
+        assert due and await store.keep_summary("default", "a", due, "They *spoke*.")
+
+    with_store(tmp_path, sum_up)
+    assert memory(tmp_path, "show", "a") == 0
+    shown = told(capsys)
+    assert f"In short, {BLOCK} turns: They *spoke*.\n" in shown and shown.index("In short") < shown.index("line 0")
+    assert memory(tmp_path, "show", "a", "--json") == 0
+    (summary,) = json.loads(told(capsys))["summaries"]
+    assert summary == {"turn_ids": [f"t{number}" for number in range(BLOCK)], "text": "They *spoke*."}
+    assert memory(tmp_path, "export", "a", "--format", "markdown") == 0
+    assert "## In short\n\n- They \\*spoke\\*.\n" in told(capsys)
+    assert memory(tmp_path, "export", "a") == 0
+    assert "spoke" not in told(capsys)
 
 
 def test_everybody_is_exported_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

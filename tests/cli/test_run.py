@@ -179,7 +179,8 @@ def test_a_config_in_the_data_folder_is_found(tmp_path: Path) -> None:
     write_config(tmp_path, "llm: {backend: nobody}")
     assert "'nobody'" in said_in_one_sentence(attempt("run", "--data", tmp_path))
     assert "'nobody'" in said_in_one_sentence(attempt("run", RFSN_DATA=str(tmp_path)))
-    assert "'nobody'" in said_in_one_sentence(attempt("run", RFSN_CONFIG=str(tmp_path / "config.yaml")))
+    named = {"RFSN_CONFIG": str(tmp_path / "config.yaml"), "RFSN_DATA": str(tmp_path / "elsewhere")}
+    assert "'nobody'" in said_in_one_sentence(attempt("run", **named))
 
 
 # --- What can be wrong once it runs is told to the game

@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn, TurnStatus
+from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory import store as stores
 from rfsn_bridge.memory.schema import StoreError
 from rfsn_bridge.memory.store import Store
@@ -138,8 +139,8 @@ def _carried_out(order: Order, pipe: int) -> int:
     return 0
 
 
-def a_turn(run: str, npc: int, number: int) -> Turn:
-    return Turn(
+def a_turn(run: str, npc: int, number: int, **fields: Any) -> Turn:
+    turn = Turn(
         turn_id=f"{run}-{npc}-{number}",
         playthrough="p",
         npc_id=f"npc{npc}",
@@ -152,6 +153,7 @@ def a_turn(run: str, npc: int, number: int) -> Turn:
         decision=None,
         hearers=(f"npc{(npc + 1) % 20}",),
     )
+    return replace(turn, **fields)
 
 
 class _Teller:
@@ -160,10 +162,25 @@ class _Teller:
     def __init__(self, store: Store, run: str, tell: Any) -> None:
         self.store, self.run, self.tell = store, run, tell
         self.numbers = iter(range(1_000_000))
+        self.stored = 0
+        self.more = asyncio.Event()
 
     async def record(self, npc: int) -> None:
         turn = a_turn(self.run, npc, next(self.numbers))
-        await self.step("record", self.store.record(turn, bytes(500), lambda: self.tell(f"stored {turn.turn_id}")))
+
+        def stored() -> None:
+            self.tell(f"stored {turn.turn_id}")
+            self.stored += 1
+            self.more.set()
+
+        await self.step("record", self.store.record(turn, bytes(500), stored))
+
+    async def until_stored(self, count: int) -> None:
+        """As many turns as that, or for half a minute."""
+        async with asyncio.timeout(30):
+            while self.stored < count:
+                self.more.clear()
+                await self.more.wait()
 
     async def turns(self, count: int) -> None:
         await asyncio.gather(*(self.record(npc) for npc in range(count)))
@@ -233,13 +250,32 @@ async def _story(folder: Path, run: str, tell: Any) -> None:
     tell("closed")
 
 
+async def _full(folder: Path, run: str, tell: Any) -> None:
+    """Turns while the disk gets full, and after there is room again."""
+    if (teller := _opened(folder, run, tell)) is None:
+        return
+    store = teller.store
+    for _ in range(4):
+        await teller.turns(5)
+    tell(f"waiting {store.waiting}")
+    known = [len((await store.known("p", f"npc{npc}", 100)).exchanges) for npc in range(5)]
+    tell(f"known {sum(known)}")
+    tell(f"recalled {len(await store.recall(RecallQuery('p', 'npc0', 'the traveller', 9)))}")
+    ctypes.CDLL(None).power_fail(0, 0, 0, 0)
+    tell("room")
+    await teller.until_stored(20)
+    await teller.turns(5)
+    await store.aclose()
+    tell("closed")
+
+
 async def _open(folder: Path, run: str, tell: Any) -> None:
     """Nothing: it is opened, and closed."""
     if teller := _opened(folder, run, tell):
         await teller.store.aclose()
 
 
-PLAYS = {"load": _load, "story": _story, "open": _open}
+PLAYS = {"load": _load, "story": _story, "full": _full, "open": _open}
 
 if __name__ == "__main__":
     _serve()

@@ -5,7 +5,10 @@
    never synced is not there. Inodes are held open, so that none is used for another file.
 
    power_fail() makes the Nth operation of some kinds fail, once or from then on, with an errno, or (0) kills the
-   process in the midst of it. A write that fails has written its first half. */
+   process in the midst of it. A write that fails has written its first half. Called again, it begins anew.
+
+   For a process that knows nothing of us: below the folder POWER_FOLDER, the disk is full while the file POWER_FULL
+   is there. */
 
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,6 +29,7 @@ enum { WRITE = 1, SYNC = 2, RENAME = 4, UNLINK = 8, CREATE = 16, TRUNCATE = 32 }
 enum { HELD = 4096 };
 
 static char folder[PATH_MAX], image[PATH_MAX];
+static const char *full;
 static long kinds, at, count;
 static int error, from_then_on;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,6 +55,10 @@ static int is_ours(int descriptor) {
 
 /* Whether this operation is the one that fails. */
 static int fails(long kind) {
+    if (full && (kind & (WRITE | CREATE)) && !access(full, F_OK)) {
+        error = ENOSPC;
+        return 1;
+    }
     if (!(kinds & kind)) return 0;
     long number = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
     return at && (number == at || (from_then_on && number > at));
@@ -143,6 +151,11 @@ void power_watch(const char *watched, const char *kept) {
 void power_fail(long which, long number, int with, int always) {
     kinds = which, at = number, error = with, from_then_on = always;
     count = 0;
+}
+
+__attribute__((constructor)) static void from_outside(void) {
+    full = getenv("POWER_FULL");
+    if (full) power_watch(getenv("POWER_FOLDER"), "");
 }
 
 long power_count(void) { return count; }

@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,15 +36,9 @@ def player() -> Iterator[Player]:
 
 
 @pytest.fixture(scope="module")
-def frail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
+def frail(power_cut: Path) -> Iterator[Player]:
     """A player whose disk can fail."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("shim") / "power_cut.so"
-    source = Path(__file__).with_name("power_cut.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    with contextlib.closing(Player(library)) as player:
+    with contextlib.closing(Player(power_cut)) as player:
         yield player
 
 
@@ -316,6 +309,38 @@ async def test_a_disk_that_fails_for_good_costs_nothing_that_was_acknowledged(
         played = frail.play(order)
         assert (played.ended, told(played, "crashed", "trouble")) == (0, []), (at, played)
         await check(Path(order.folder) / "memory", due(played.told, broken=True))
+
+
+@pytest.mark.parametrize("kinds", [KINDS["write"], ANY - KINDS["unlink"]], ids=["writes", "anything"])
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=_SLOW)])
+async def test_a_disk_that_is_full_for_a_while_keeps_turns_waiting_and_loses_none(
+    frail: Player, fresh: Rooms, step: int, kinds: int
+) -> None:
+    """None is acknowledged meanwhile, reading goes on, and all are there, in order, once there is room."""
+    opening = int(frail.play(fresh.order("open", kinds=kinds)).told[-1].removeprefix("operations "))
+    waited, at = True, opening
+    while waited:
+        at += step
+        order = fresh.order("full", kinds=kinds, at=at, error=errno.ENOSPC, from_then_on=True)
+        played = frail.play(order)
+        assert (played.ended, told(played, "crashed", "trouble")) == (0, []), (at, played)
+        room = played.told.index("room")
+        refused = told(played, "refused")
+        waited = bool(refused)
+        meanwhile = played.told[played.told.index(refused[0]) : room] if refused else []
+        assert not [fact for fact in meanwhile if fact.startswith("stored")]
+        stored = [fact.removeprefix("stored ") for fact in told(played, "stored")]
+        assert stored == [f"r-{number % 5}-{number}" for number in range(25)], (at, played)
+        before = sum(fact.startswith("stored") for fact in played.told[:room])
+        assert f"waiting {20 - before}" in played.told and f"known {before}" in played.told
+        assert ("recalled 0" in played.told) == (before == 0)
+        told_why = all("the disk is full" in fact or "waiting to be written" in fact for fact in refused)
+        assert told_why or kinds != KINDS["write"], played
+        await check(Path(order.folder) / "memory", due(played.told))
+        with contextlib.closing(sqlite3.connect(Path(order.folder) / "memory" / "memory.db")) as file:
+            rows = file.execute("SELECT turn_id FROM turns ORDER BY moment LIMIT 25").fetchall()
+        assert [turn_id for (turn_id,) in rows] == stored
+    assert at > opening + step
 
 
 def told(played: Played, *kinds: str) -> list[str]:

@@ -358,6 +358,40 @@ async def test_a_full_disk_loses_nothing_and_recovers_by_itself(
         assert await said_to(store, "a") == [f"line {number}" for number in range(4)]
 
 
+async def test_a_save_made_once_there_is_room_has_the_turns_that_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even before they are tried again by themselves; and a load does not leave them to what it loads."""
+    monkeypatch.setattr("rfsn_bridge.memory.store._AGAIN_S", 60)
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(1))
+        await store.save("p", "A", None)
+        write = store._database.write
+        acknowledged: list[int] = []
+
+        async def full(job: Any) -> Any:
+            raise StoreError("the disk is full")
+
+        for number, change in ((2, store.save("p", "B", None)), (3, store.load("p", "A", None))):
+            monkeypatch.setattr(store._database, "write", full)
+            with pytest.raises(StoreError, match="full"):
+                await store.record(a_turn(number), None, partial(acknowledged.append, number))
+            monkeypatch.setattr(store._database, "write", write)
+            await change
+            assert store.waiting == 0
+        assert acknowledged == [2, 3]
+        assert await said_to(store, "a") == ["line 1"]
+        await store.load("p", "B", None)
+        assert await said_to(store, "a") == ["line 1", "line 2"]
+
+
+async def test_after_the_end_the_file_alone_is_the_memory(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(1))
+        assert await said_to(store, "a") == ["line 1"]
+    assert not list(tmp_path.glob("memory.db-*"))
+
+
 async def test_a_memory_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass

@@ -8,19 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from rfsn_bridge.domain import Exchange, NpcState, Turn, TurnStatus
+from rfsn_bridge.memory import summaries
 from rfsn_bridge.memory.store import Store
 
+RECENT = 2
 NPCS = ("a", "A", "Ra'virr")
 
 
 @dataclass
 class Mind:
     said: list[str] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
+    """The ids of all turns, also of those that were overheard."""
     affinity: float | None = None
     learned: bytes | None = None
 
@@ -31,6 +36,15 @@ class Model:
 
     minds: dict[str, Mind] = field(default_factory=lambda: {npc: Mind() for npc in NPCS})
     saves: dict[str, dict[str, Mind]] = field(default_factory=dict)
+    summaries: dict[str, list[tuple[str, ...]]] = field(default_factory=lambda: {npc: [] for npc in NPCS})
+    """Of every NPC, whatever is the present: the turns that each stands for."""
+
+    def told(self, npc: str) -> list[tuple[str, ...]]:
+        """Those of the present, but for those whose turns another stands for, too."""
+        remembered = self.minds[npc].remembered
+        there = [each for each in self.summaries[npc] if set(each) <= set(remembered)]
+        outermost = [each for each in there if not any(set(each) < set(other) for other in there)]
+        return sorted(outermost, key=lambda each: remembered.index(each[-1]))
 
 
 class Story(RuleBasedStateMachine):
@@ -42,6 +56,9 @@ class Story(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.store = self.wait(self.opened())
         self.model = Model()
+        self.smaller = pytest.MonkeyPatch()
+        self.smaller.setattr(summaries, "BLOCK", 3)
+        self.smaller.setattr(summaries, "FANOUT", 2)
         self.count = 0
 
     async def opened(self) -> Store:
@@ -70,6 +87,8 @@ class Story(RuleBasedStateMachine):
         )
         self.wait(self.store.record(turn, mind.learned))
         mind.said.append(turn.player_text)
+        for each in {npc, *hearers} if heard else {npc}:
+            self.model.minds[each].remembered.append(turn.turn_id)
 
     @rule(npc=st.sampled_from(NPCS))
     def learn(self, npc: str) -> None:
@@ -77,6 +96,18 @@ class Story(RuleBasedStateMachine):
         mind = self.model.minds[npc]
         mind.affinity, mind.learned = self.count / 1000, f"learned {self.count}".encode()
         self.wait(self.store.keep("p", npc, NpcState(affinity=mind.affinity), mind.learned))
+
+    @rule(npc=st.sampled_from(NPCS), lines=st.integers(1, 9))
+    def talk(self, npc: str, lines: int) -> None:
+        for _ in range(lines):
+            self.say(npc, set(), True)
+
+    @rule(npc=st.sampled_from(NPCS))
+    def sum_up(self, npc: str) -> None:
+        """All that is due, in a stand-in for the text of a model."""
+        while due := self.wait(self.store.summary_due("p", npc, RECENT)):
+            assert self.wait(self.store.keep_summary("p", npc, due, " ".join(due.turn_ids)))
+            self.model.summaries[npc].append(due.turn_ids)
 
     @rule(name=st.sampled_from("wxyz"))
     def save(self, name: str) -> None:
@@ -95,6 +126,7 @@ class Story(RuleBasedStateMachine):
         self.wait(self.store.reset("p", npc))
         for minds in (self.model.minds, *self.model.saves.values()):
             minds[npc] = Mind()
+        self.model.summaries[npc] = []
 
     @rule(target=backups)
     def back_up(self) -> Any:
@@ -132,9 +164,13 @@ class Story(RuleBasedStateMachine):
             assert (known.state.affinity if known.state else None) == mind.affinity
             assert known.learned == mind.learned
             assert all(isinstance(exchange, Exchange) for exchange in known.exchanges)
+            told = self.wait(self.store.summaries("p", npc))
+            assert [summary.turn_ids for summary in told] == self.model.told(npc)
+            assert all(summary.text == " ".join(summary.turn_ids) for summary in told)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
+            self.smaller.undo()
             self.wait(self.store.aclose())
             shutil.rmtree(self.folder, ignore_errors=True)
             self.loop.close()

@@ -43,6 +43,7 @@ def prompt(
     history: tuple[Exchange, ...] = (),
     budget: int = 2000,
     memories: tuple[str, ...] = (),
+    summaries: tuple[str, ...] = (),
     prompts: Prompts | None = None,
     game: str = "",
     small: bool = True,
@@ -57,6 +58,7 @@ def prompt(
         count_tokens=words_of,
         budget=budget,
         memories=memories,
+        summaries=summaries,
         prompts=prompts,
         game=game,
         small=small,
@@ -334,3 +336,35 @@ def test_a_prompt_keeps_to_its_budget(budget: int, bio: int, memories: int, hist
     # The heading of the memories, and the rules, which are never left out.
     slack = 12 + (0 if small else 160)
     assert sum(words_of(m.content) for m in messages) <= budget + slack
+
+
+# --- What a long history comes to
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_summaries_stand_before_the_conversation_the_oldest_first(small: bool) -> None:
+    told = prompt(summaries=("They met.", "He lied."), small=small)
+    assert told[0].content.startswith(prompt(small=small)[0].content)
+    assert '"They met." "He lied."' in told[0].content
+    assert told[1:] == prompt(small=small)[1:]
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_summary_stays_within_its_quotation_marks_and_is_whole(small: bool) -> None:
+    plain = prompt(summaries=("He left.",), small=small)[0].content
+    told = prompt(summaries=(ORDERS,), small=small)[0].content
+    assert told.count('"') == plain.count('"') and told.count("\n") == plain.count("\n")
+    assert not {"<|im_end|>", "[INST]"} & set(told.split()) and len(told) < len(plain) + 450
+    long = "They spoke of the war again. " * 14
+    assert f'"{long.strip()}"' in prompt(summaries=(long,), small=small)[0].content
+
+
+def test_where_room_is_short_the_oldest_summaries_go_and_half_of_it_is_the_conversations() -> None:
+    summaries = tuple(f"summary number {number} tells of {'much ' * 10}" for number in range(20))
+    history = tuple(Exchange(f"line {number}", "answer " * 10) for number in range(50))
+    messages = prompt(summaries=summaries, history=history, budget=300)
+    told = [number for number in range(20) if f'"summary number {number} ' in messages[0].content]
+    assert told == list(range(told[0], 20)) and 3 <= len(told) < 20
+    assert 6 <= sum(message.content.startswith("line ") for message in messages) < 20
+    assert "summary" not in prompt(summaries=summaries, budget=1)[0].content
+    assert len(prompt(summaries=summaries, budget=5000)[0].content) > 20 * 50

@@ -1,25 +1,19 @@
 """One connected game: its NPCs, its turns, what it watches. It outlives a connection by the resume grace."""
 
 import asyncio
-import contextlib
-import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from rfsn_bridge.audio_path import AudioMode
 from rfsn_bridge.cast import Cast, Member
-from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Memory, NpcState, Situation, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, NpcState, Situation
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
-from rfsn_bridge.interfaces import RecallQuery
-from rfsn_bridge.memory.heard import Hearing, PlayingTime
+from rfsn_bridge.memory.heard import PlayingTime
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.game_actions import named_targets
-from rfsn_bridge.mind.prompt import in_mind
-from rfsn_bridge.mind.rewards import Heard
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
@@ -51,45 +45,26 @@ from rfsn_bridge.protocol.messages import (
     NpcUpdate,
     Numbered,
     Ping,
-    Played,
     PlayerLine,
     Pong,
     Positions,
-    Priority,
     SaveCreated,
     SaveLoaded,
     SpeechReport,
-    SpeechStatus,
-    StateView,
     Subscribe,
     Tune,
-    TurnRecorded,
     Unsubscribe,
 )
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
 from rfsn_bridge.remembrance import About, Remembrance
 from rfsn_bridge.repertoire import Repertoire
 from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.speech.floor import Floor
-from rfsn_bridge.speech.outlets import Files, Frames, Loudspeaker, Outlet
-from rfsn_bridge.speech.playback import Playback, Sounded
+from rfsn_bridge.speech.playback import Playback
 from rfsn_bridge.summariser import Summariser
-from rfsn_bridge.turn import Delivery, Line, Mindset, RunningTurn
+from rfsn_bridge.turn import Line, RunningTurn
+from rfsn_bridge.under_way import UnderWay
 
-log = logging.getLogger(__name__)
-
-_MAX_TURNS = 32
-_MOST_SUMMARIES = 12
-"""That a reply is told of."""
 _METRICS_EVERY_S = 0.5
-_LOOK_EVERY_S = 0.05
-_LATEST_REPORT_S = 1.5
-_LATEST_PLAYED_S = 30.0
-"""How late it may be told that a sound is over: by a client, and by our own player, which always tells."""
-_NEXT_WORD_MS = 150
-"""How long speech that is interrupted may go on to the end of a word."""
-
-AudioMode = Literal["binary", "file", "daemon", "none"]
 
 
 class Connection(Protocol):
@@ -118,14 +93,6 @@ class Daemon(Protocol):
     def metrics(self) -> Metrics: ...
 
 
-def _how_much(turn: RunningTurn, heard_text: str) -> Heard:
-    """How much was heard of a turn."""
-    if not heard_text:
-        return Heard.NOTHING
-    cut = turn.status is TurnStatus.INTERRUPTED or heard_text != turn.text
-    return Heard.CUT_OFF if cut else Heard.ALL
-
-
 class Game:
     """Carries out what one client asks and sends it what comes of it."""
 
@@ -145,37 +112,20 @@ class Game:
             self._game_time,
             self._warn_of_memory,
         )
-        late_s = _LATEST_PLAYED_S if self.audio == "daemon" else _LATEST_REPORT_S if self._reports else 0.0
-        one_at_a_time = bridge.snapshot.config.speech.one_at_a_time
-        self._floor = Floor(self._playing, late_s=late_s, one_at_a_time=one_at_a_time)
         self._repertoire = Repertoire()
-        self._deeds = Deeds()
-        self._forgotten: set[str] = set()
-        """Turns that a loaded save has undone."""
         self._loads = 0
         """Saves that it has loaded, and the memory does not follow yet."""
         self._slow: set[asyncio.Task[None]] = set()
-        """Answers that take longer than a moment, and turns that end with their sentence."""
-        self._turns: dict[str, RunningTurn] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._reported: dict[str, asyncio.Event] = {}
+        """Answers that take longer than a moment."""
         self._insight = Insight(bridge, self._playing, self._warn_of_memory)
+        self._turns = UnderWay(self, bridge, self._cast, self._insight, self._playing, self._game_time, clock)
         self._remembrance = Remembrance(bridge, self)
-        self._turn_count = 0
         self._watching: asyncio.Task[None] | None = None
 
     @property
     def audio(self) -> AudioMode:
         """How speech comes to this client, which may be less than it can take."""
-        wanted, snapshot = self.session.identify.capabilities.audio, self._bridge.snapshot
-        if snapshot.voice is None:
-            return "none"
-        return "none" if wanted == "file" and not snapshot.wave_files else wanted
-
-    @property
-    def _reports(self) -> bool:
-        """Whether it is told what was played."""
-        return self.session.identify.capabilities.reports or self.audio == "daemon"
+        return self._turns.path.audio
 
     @property
     def paused(self) -> bool:
@@ -205,7 +155,7 @@ class Game:
             case NpcUpdate():
                 self._cast.update(message, self._bridge.snapshot.config.memory.recent_turns)
                 if self._cast.get(message.npc_id).in_scene:
-                    self._interrupt_npc(message.npc_id)
+                    self._turns.interrupt_npc(message.npc_id)
                 self._done(message)
             case GameEvent():
                 self._game_time.told(message.game_time)
@@ -213,14 +163,10 @@ class Game:
                 self._bridge.store.happened(self.playthrough, message.model_dump(mode="json", exclude_none=True))
                 if message.kind == "death":
                     for npc_id in message.npc_ids or ():
-                        self._interrupt_npc(npc_id)
+                        self._turns.interrupt_npc(npc_id)
                 self._done(message)
             case GamePaused():
-                self._playing.pause(paused=message.paused)
-                self._floor.wake()
-                self._bridge.playback.pause(message.paused)
-                for reported in self._reported.values():
-                    reported.set()
+                self._turns.pause(paused=message.paused)
                 self._done(message)
             case Positions():
                 ears = (message.listener.position, message.listener.forward) if message.listener else None
@@ -233,8 +179,7 @@ class Game:
                 self._repertoire.unregister(message)
                 self._done(message)
             case ActionResult():
-                if turn := self._deeds.answer(message):
-                    self._reported[turn.turn_id].set()
+                self._turns.answered(message)
                 self._done(message)
             case SaveCreated():
                 self._game_time.told(message.game_time)
@@ -243,17 +188,17 @@ class Game:
                 self._load(message)
             case NpcGone():
                 for npc_id in message.npc_ids:
-                    self._interrupt_npc(npc_id)
+                    self._turns.interrupt_npc(npc_id)
                     if (member := self._cast.leave(npc_id)) and not member.unrecorded:
                         self._slowly(self._insight.part(member, self.playthrough), message)
                 self._done(message)
             case PlayerLine() | NpcPrompt():
                 self._start_turn(message)
             case SpeechReport():
-                self._report(message)
+                self._turns.report(message)
                 self._done(message)
             case Interrupt():
-                self._done(message, {"interrupted": self._interrupt(message)})
+                self._done(message, {"interrupted": self._turns.interrupt(message)})
             case Feedback():
                 self._done(message, {"learned": self._insight.feedback(message.turn_id, message.reward)})
             case Explain():
@@ -290,7 +235,7 @@ class Game:
         self._write(self.session.frame(turn_id, frame))
 
     def request_action(self, turn: RunningTurn, call: ActionCall) -> None:
-        self.send(self._deeds.ask(turn, call))
+        self._turns.request_action(turn, call)
 
     def _done(self, request: FromClient, data: dict[str, object] | None = None) -> None:
         if text := self.session.answer(request, data):
@@ -309,10 +254,8 @@ class Game:
         if member.in_scene:
             hint = "wait until the scene ends"
             raise ProtocolError("unavailable", f"{member.npc.name} is in a scene of the game's own", hint)
-        if len(self._tasks) >= _MAX_TURNS:
-            raise ProtocolError("busy", f"{_MAX_TURNS} turns are under way", "wait for one to finish")
-        self._interrupt_npc(message.npc_id, message.priority)
-        self._bridge.summariser.turn_began()
+        self._turns.make_room()
+        self._turns.interrupt_npc(message.npc_id, message.priority)
         context = message.context
         line = Line(
             npc=member.npc,
@@ -330,206 +273,9 @@ class Game:
             repertoire=self._repertoire.of(message.npc_id),
             targets=named_targets(self._cast.names(message.hearers)),
         )
-        self._turn_count += 1
-        turn_id = f"{self.session.session_id}.{self._turn_count}"
-        delivery = self._delivery
-        turn = RunningTurn(
-            turn_id,
-            self._turn_count,
-            line,
-            self._bridge.snapshot,
-            self,
-            self._bridge.meter,
-            delivery=delivery,
-            hearing=self._hearing(delivery),
-            clock=self._clock,
-            playing=self._playing,
-            outlet=self._outlet,
-            floor=self._floor,
-        )
-        before = [self._turns[each] for each in member.unrecorded]
-        self._turns[turn_id] = member.unrecorded[turn_id] = turn
-        self._reported[turn_id] = asyncio.Event()
-        self._insight.began(turn, member)
-        self._tasks[turn_id] = asyncio.create_task(self._live(turn, member, before), name=f"turn {turn_id}")
+        self._turns.begin(line, member)
 
-    @property
-    def _delivery(self) -> Delivery:
-        if self.audio != "none":
-            return Delivery.ALOUD
-        return Delivery.PACED if self.session.identify.capabilities.visemes else Delivery.SHOWN
-
-    def _outlet(self, turn: RunningTurn) -> Outlet:
-        """The way of a turn's sound to this client."""
-        files = self._bridge.snapshot.wave_files
-        if self.audio == "file" and files:
-            voice_type = turn.line.npc.voice_type
-            return Files(turn.turn_id, files, voice_type, self, turn.heard, self._playing)
-        if self.audio == "daemon":
-            npc_id, playback = turn.line.npc.npc_id, self._bridge.playback
-            playback.focus(npc_id if turn.line.by_player else None)
-            tell = partial(self._sounded, turn)
-            return Loudspeaker(turn.turn_id, npc_id, playback, tell, turn, turn.heard, self._playing)
-        lips = self.session.identify.capabilities.visemes
-        return Frames(turn.turn_id, turn.number, turn, turn.heard, self._playing, lips=lips)
-
-    def _sounded(self, turn: RunningTurn, sounded: Sounded) -> None:
-        """This machine's loudspeakers tell what became of a passage."""
-        if sounded.status == "underrun":
-            self._bridge.meter.underruns += 1
-            return
-        self.send(Played(turn_id=turn.turn_id, seq=sounded.seq, status=sounded.status, heard_ms=sounded.heard_ms))
-        if turn.turn_id in self._turns:
-            self._take_report(turn, sounded.seq, sounded.status, sounded.heard_ms)
-
-    def _hearing(self, delivery: Delivery) -> Hearing:
-        if delivery is Delivery.SHOWN:
-            return Hearing.SHOWN
-        if self._reports:
-            return Hearing.REPORTED
-        return Hearing.SHOWN if delivery is Delivery.PACED else Hearing.PLAYED
-
-    async def _live(self, turn: RunningTurn, member: Member, before: Sequence[RunningTurn]) -> None:
-        """A turn's whole life: produced, heard, recorded."""
-        started_at = time.time()
-        produced = asyncio.create_task(self._produce(turn, member, before))
-        try:
-            await turn.over.wait()
-            produced.cancel()  # does nothing where it has ended by itself
-            await asyncio.wait([produced])
-            await self._until_known(turn)
-            if turn.turn_id not in self._forgotten:
-                await self._record(turn, member, started_at)
-        finally:
-            self._deeds.give_up(turn)
-            undone = turn.turn_id in self._forgotten
-            self._forgotten.discard(turn.turn_id)
-            produced.cancel()
-            self.session.forget_audio(turn.turn_id)
-            left = self._cast.settle(member, turn.turn_id)
-            del self._turns[turn.turn_id], self._reported[turn.turn_id], self._tasks[turn.turn_id]
-            self._insight.ended(turn)
-            if left:
-                await self._insight.part(member, self.playthrough)
-        # Only now: a turn that is recorded must not keep the next one waiting for the disk.
-        if not undone:
-            await self._insight.keep(member, self.playthrough)
-
-    async def _produce(self, turn: RunningTurn, member: Member, before: Sequence[RunningTurn]) -> None:
-        """Produce a turn, once those of the same NPC `before` it are over."""
-        try:
-            for earlier in before:
-                await earlier.over.wait()
-            if member.memory:
-                await asyncio.shield(member.memory)
-            history = member.remembered(turn, self._playing())
-            if member.learned is None or member.aftermath is None:
-                raise RuntimeError("an NPC's memory ended without what it has learned")
-            seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
-            memories, summaries = await asyncio.gather(self._recalled(turn, member), self._summaries(turn, member))
-            mindset = Mindset(
-                lambda: member.standing(self._game_time()),
-                member.learned,
-                member.aftermath,
-                tuple(map(in_mind, memories)),
-                max((memory.similarity for memory in memories), default=0.0),
-                summaries,
-                seed,
-            )
-            await turn.run(mindset, history)
-        finally:
-            if not turn.over.is_set():  # whatever happened, it is over
-                turn.interrupt()
-
-    async def _recalled(self, turn: RunningTurn, member: Member) -> Sequence[Memory]:
-        """What comes to the NPC's mind; a memory that cannot be read costs the memories and not the reply."""
-        recall, line = turn.snapshot.recall, turn.line
-        if recall is None or not line.text:
-            return ()
-        limit = turn.snapshot.config.memory.recalled
-        told = tuple(turn_id for turn_id, _ in member.history)
-        try:
-            return await recall.recall(RecallQuery(self.playthrough, line.npc.npc_id, line.text, limit, told))
-        except (Exception, SystemExit) as error:  # a plugin's code
-            log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
-            return ()
-
-    async def _summaries(self, turn: RunningTurn, member: Member) -> tuple[str, ...]:
-        """What the NPC's history comes to; if that cannot be read, it costs the summaries and not the reply."""
-        if not turn.snapshot.summaries:
-            return ()
-        told = tuple(turn_id for turn_id, _ in member.history)
-        npc_id = member.npc.npc_id
-        try:
-            found = await self._bridge.store.summaries(self.playthrough, npc_id, _MOST_SUMMARIES, told)
-        except BridgeError as error:
-            log.warning("no summaries were read: %s", error)
-            return ()
-        return tuple(summary.text for summary in found)
-
-    async def _until_known(self, turn: RunningTurn) -> None:
-        """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
-        now, silenced = self._playing(), turn.silenced
-        heard_by = turn.heard.finished(now, interrupted=silenced)
-        reported = self._reported[turn.turn_id]
-        while turn.turn_id not in self._forgotten:
-            if turn.silenced and not silenced:
-                silenced = True
-                heard_by = turn.heard.finished(self._playing(), interrupted=True)
-            overdue_at = max(
-                0.0 if turn.heard.settled else heard_by, now + ANSWER_S if self._deeds.waiting(turn) else 0.0
-            )
-            left = overdue_at - self._playing()
-            if left <= 0:
-                break
-            reported.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reported.wait(), None if self.paused else left)
-
-    async def _record(self, turn: RunningTurn, member: Member, started_at: float) -> None:
-        """Take what was heard into memory, and say so once it is on disk."""
-        heard_text, through = turn.heard.result(self._playing())
-        self._deeds.give_up(turn)
-        member.rest(self._game_time())
-        member.take_in(turn, heard_text)
-        if member.aftermath:
-            member.aftermath.known(turn.turn_id, _how_much(turn, heard_text), tuple(turn.deeds))
-        record = Turn(
-            turn_id=turn.turn_id,
-            playthrough=self.playthrough,
-            npc_id=turn.line.npc.npc_id,
-            npc_name=turn.line.npc.name,
-            player_text=turn.line.text if turn.line.by_player else "",
-            heard_text=heard_text,
-            heard_through_seq=through,
-            status=turn.status or TurnStatus.FAILED,
-            state=member.state,
-            decision=turn.decision,
-            hearers=turn.line.hearers,
-            deeds=tuple(turn.deeds),
-            started_at=started_at,
-            game_date=self._game_time.date,
-        )
-        acknowledgement = TurnRecorded(
-            turn_id=turn.turn_id,
-            heard_text=heard_text,
-            heard_through_seq=through,
-            state=StateView.of(record.state),
-        )
-        learned = member.learned.dump() if member.learned else None
-        member.unkept = False
-
-        def stored() -> None:
-            self.send(acknowledgement)
-            remembering = (record.npc_id, *record.hearers)
-            self._bridge.summariser.recorded(record.playthrough, remembering, self.session.identify.client.game)
-
-        try:
-            await self._bridge.store.record(record, learned, stored)
-        except BridgeError as error:
-            log.error("a turn is not stored yet: %s", error)
-            notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)
-            self.send(notice.model_copy(update={"turn_id": turn.turn_id}))
+    # --- Answers that take longer
 
     async def _explain(self, message: Explain) -> None:
         self._done(message, await self._insight.explain(message.turn_id))
@@ -559,28 +305,6 @@ class Game:
     def _warn_of_memory(self, error: BridgeError) -> None:
         self.send(Notice(level="warning", code="memory", message=error.message, hint=error.hint))
 
-    def _report(self, message: SpeechReport) -> None:
-        turn = self._turns.get(message.turn_id)
-        if turn is None:
-            if message.turn_id in self._insight:
-                return  # it came after its deadline
-            raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
-        if not self._take_report(turn, message.seq, message.status, message.heard_ms):
-            raise ProtocolError(
-                "invalid_value", f"turn {message.turn_id!r} has no sentence {message.seq}", field="seq"
-            )
-
-    def _take_report(self, turn: RunningTurn, seq: int, status: SpeechStatus, heard_ms: int | None) -> bool:
-        """Something was played; False if there is no such sentence."""
-        if not turn.heard.report(seq, status, heard_ms, self._playing()):
-            return False
-        if status != "started":
-            self.session.forget_audio(turn.turn_id, seq)
-            if turn.heard.settled:
-                self._floor.silent(turn.turn_id)
-        self._reported[turn.turn_id].set()
-        return True
-
     # --- Saves
 
     async def _save(self, message: SaveCreated) -> None:
@@ -597,17 +321,9 @@ class Game:
         """Another point of a playthrough is the present; what was under way has not happened."""
         self.playthrough = message.playthrough
         self._loads += 1
-        undone = self._undo()
+        undone = self._turns.undo()
         self._game_time.told(message.game_time, loaded=True)
         self._slowly(self._loaded(message, undone), message)
-
-    def _undo(self, npc_id: str | None = None) -> int:
-        """End the turns of an NPC, or all, as if they had not been; how many."""
-        chosen = [turn for turn in self._turns.values() if npc_id in (None, turn.line.npc.npc_id)]
-        for turn in chosen:
-            self._forgotten.add(turn.turn_id)
-            self._stop(turn, "critical")
-        return len(chosen)
 
     def member(self, npc_id: str) -> Member | None:
         """An NPC that is here."""
@@ -633,7 +349,7 @@ class Game:
 
         With a `date`, that is the game's now.
         """
-        self._undo(npc_id)
+        self._turns.undo(npc_id)
         self._game_time.told(date, loaded=True)
         return self._cast.read_again(ready, npc_id)
 
@@ -666,53 +382,6 @@ class Game:
                 Notice(level="info", code="save_unknown", message=text, hint="save once more to have it known")
             )
         return loaded.forgotten
-
-    # --- Interruption
-
-    def _interrupt(self, message: Interrupt) -> int:
-        """Interrupt what the message names; how many turns that were."""
-        if message.turn_id is not None:
-            if message.turn_id not in self._turns and message.turn_id not in self._insight:
-                raise ProtocolError("unknown_turn", f"there is no turn {message.turn_id!r}", field="turn_id")
-            chosen = [turn for turn in self._turns.values() if turn.turn_id == message.turn_id]
-        elif message.npc_id is not None:
-            self._cast.get(message.npc_id)
-            chosen = [turn for turn in self._turns.values() if turn.line.npc.npc_id == message.npc_id]
-        else:
-            chosen = list(self._turns.values())
-        return sum(self._stop(turn, message.priority) for turn in chosen)
-
-    def _interrupt_npc(self, npc_id: str, priority: Priority = "critical") -> None:
-        for turn in list(self._turns.values()):
-            if turn.line.npc.npc_id == npc_id:
-                self._stop(turn, priority)
-
-    def _stop(self, turn: RunningTurn, priority: Priority) -> bool:
-        """End a turn, or the waiting for what is still being heard of one that is written; whether it ends.
-
-        A `low` priority lets it go on, a `medium` one lets it finish the sentence that is being heard.
-        """
-        if priority == "low":
-            return False
-        if priority == "medium" and (heard := turn.heard.sounding(self._playing())):
-            turn.finish_sentence()
-            task = asyncio.create_task(self._stop_after(turn, heard[0]))
-            self._slow.add(task)
-            task.add_done_callback(self._slow.discard)
-            return True
-        stopped = turn.interrupt()
-        self._bridge.playback.stop(turn.turn_id, within_ms=_NEXT_WORD_MS if priority == "high" else 0)
-        self._reported[turn.turn_id].set()
-        return stopped
-
-    async def _stop_after(self, turn: RunningTurn, seq: int) -> None:
-        """End a turn when a sentence of it has been heard."""
-        heard = turn.heard.sounding(self._playing())
-        while heard and heard[0] == seq:
-            await asyncio.sleep(min(heard[1], _LOOK_EVERY_S))  # playing time may stand still
-            heard = turn.heard.sounding(self._playing())
-        if turn.turn_id in self._turns:
-            self._stop(turn, "critical")
 
     # --- Watching
 
@@ -752,11 +421,6 @@ class Game:
         self._unsubscribe()
         for task in self._slow:
             task.cancel()
-        for turn in list(self._turns.values()):
-            self._stop(turn, "critical")
-            turn.heard.abandon(self._playing())
-            self._deeds.give_up(turn)
-        if tasks := list(self._tasks.values()):
-            await asyncio.wait(tasks)
+        await self._turns.end()
         for member in self._cast.members:
             await self._insight.part(member, self.playthrough)

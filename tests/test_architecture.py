@@ -53,6 +53,8 @@ ROOMS = (
     "remembrance",
     "repertoire",
     "deeds",
+    "audio_path",
+    "under_way",
     "game",
     "housekeeping",
     "bridge",

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rfsn_bridge import cli, config, registry
+from rfsn_bridge import SpeechRequest, cli, config, registry
 from rfsn_bridge.hookspecs import hookspec
+from rfsn_bridge.speech.voice import EngineSpec, VoiceProcess
 from rfsn_bridge.testing import ScriptedLLM, Settings, running_daemon
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,22 @@ def test_the_shown_language_model_answers_a_whole_config(tmp_path: Path) -> None
     path = tmp_path / "config.yaml"
     path.write_text(settings, encoding="utf-8")
     assert cli.main(["check", "--config", str(path), "--data", str(tmp_path / "data")]) == 0
+
+
+async def test_the_shown_engine_speaks_and_tells_when(tmp_path: Path) -> None:
+    (plugin,) = (code for code in PLUGINS if "def register_tts_engines" in code)
+    path = tmp_path / "hum.py"
+    path.write_text(plugin, encoding="utf-8")
+    spec = EngineSpec("file", str(path), "", "rfsn_bridge_plugins.hum:Hum", {})
+    request = SpeechRequest("Hail, Jarl.", "high", phonemes={"Jarl": "jˈɑːɹl"})
+    async with VoiceProcess(spec, "low", lambda *notice: None) as voice, voice.speak(request) as utterance:
+        chunks = [chunk async for chunk in utterance]
+        assert (voice.voices, voice.sounds) == (("low", "high"), True)
+    words = [timing for chunk in chunks for timing in chunk.timings]
+    length_ms = sum(len(chunk.pcm) for chunk in chunks) / 2 / 24
+    assert [(word.text, word.end_ms - word.start_ms) for word in words] == [("Hail,", 300), ("Jarl.", 360)]
+    assert words[0].start_ms == 20  # the silence is off
+    assert words[-1].end_ms + 60 == length_ms
 
 
 def test_every_hook_is_documented_shown_and_used() -> None:

@@ -955,9 +955,63 @@ function slug(name) {
 	return words === "" ? "default" : words.slice(0, 128);
 }
 
-// src/speech.ts
+// src/utterances.ts
 var READING_MS = 60;
 var LEAST_READING_MS = 1200;
+function add(turn, said, voiced) {
+	var _a, _b;
+	if (turn.utterances.some(({ seq }) => seq === said.seq)) return;
+	turn.utterances.push({
+		seq: said.seq,
+		text: said.text,
+		ms: (_a = said.duration_ms) != null ? _a : readingTime(said.text),
+		visemes: (_b = said.visemes) != null ? _b : [],
+		file: "",
+		state: voiced ? "text" : "ready",
+		unvoiced: false
+	});
+	turn.utterances.sort((one2, other) => one2.seq - other.seq);
+}
+function voice(turn, audio, state) {
+	var _a, _b, _c;
+	const covered = turn.utterances.filter(
+		({ seq, state: state2 }) => seq >= audio.seq && seq <= audio.through_seq && state2 === "text"
+	);
+	const [first, ...rest] = covered;
+	if (!first) return;
+	first.text = joined(covered);
+	first.ms = (_a = audio.duration_ms) != null ? _a : readingTime(first.text);
+	first.visemes = (_b = audio.visemes) != null ? _b : [];
+	first.file = (_c = audio.path) != null ? _c : "";
+	first.state = state;
+	for (const each of rest) turn.utterances.splice(turn.utterances.indexOf(each), 1);
+}
+function unvoice(utterance) {
+	if ((utterance == null ? void 0 : utterance.state) !== "text" && (utterance == null ? void 0 : utterance.state) !== "announced") return;
+	utterance.state = "ready";
+	utterance.unvoiced = true;
+	utterance.ms = readingTime(utterance.text);
+	utterance.visemes = [];
+}
+function takeAlong(turn, utterance) {
+	const before = turn.utterances.filter(({ seq, state }) => seq < utterance.seq && state === "ready");
+	utterance.text = joined([...before, utterance]);
+	for (const each of before) turn.utterances.splice(turn.utterances.indexOf(each), 1);
+}
+function waitsForVoice(turn, { seq }) {
+	return turn.utterances.some((each) => each.seq > seq && (each.state === "text" || each.state === "announced"));
+}
+function sounds({ finished, utterances }) {
+	return !finished || utterances.some(({ state, unvoiced }) => !unvoiced && (state === "announced" || state === "playing"));
+}
+function joined(utterances) {
+	return utterances.map(({ text: text2 }) => text2).join(" ");
+}
+function readingTime(text2) {
+	return Math.max(LEAST_READING_MS, READING_MS * text2.length);
+}
+
+// src/speech.ts
 var KEEP_EVERY_MS = 250;
 var OUT_OF_EARSHOT = 2;
 var TURNS = 16;
@@ -985,10 +1039,9 @@ var Speech = class {
 		});
 		this.restore(store2.load("speech"), store2.load("playing"));
 	}
-	/** Who speaks at this moment. */
-	get speaker() {
-		var _a;
-		return (_a = this.playing) == null ? void 0 : _a.turn.npc;
+	/** Whom the daemon voices, or will soon: it must know where they stand. */
+	get voices() {
+		return this.audio === "daemon" ? this.turns.filter(sounds).map(({ npc }) => npc) : [];
 	}
 	/** Nothing is said or about to be. */
 	get idle() {
@@ -1008,13 +1061,13 @@ var Speech = class {
 				this.withTurn(message.turn_id, (turn) => turn.mood = message.state.mood);
 				break;
 			case "sentence":
-				this.withTurn(message.turn_id, (turn) => this.add(turn, message));
+				this.withTurn(message.turn_id, (turn) => add(turn, message, this.voiced));
 				break;
 			case "audio":
-				this.withTurn(message.turn_id, (turn) => this.voice(turn, message));
+				this.withTurn(message.turn_id, (turn) => voice(turn, message, this.audio === "daemon" ? "announced" : "ready"));
 				break;
 			case "audio_dropped":
-				this.withTurn(message.turn_id, (turn) => unvoice(turn, message.seq));
+				this.withTurn(message.turn_id, (turn) => unvoice(turn.utterances.find(({ seq }) => seq === message.seq)));
 				break;
 			case "playback":
 				this.withTurn(message.turn_id, (turn) => this.follow(turn, message.seq, message.status));
@@ -1025,8 +1078,11 @@ var Speech = class {
 					else this.finish(turn);
 				});
 				break;
+			case "action_request":
+				if (message.name === "attack") this.withTurn(message.turn_id, (turn) => turn.fighting = true);
+				break;
 			case "turn_recorded":
-				if (this.audio === "daemon") this.withTurn(message.turn_id, (turn) => this.stop(turn));
+				if (this.audio === "daemon") this.withTurn(message.turn_id, (turn) => this.settle(turn));
 				break;
 		}
 	}
@@ -1041,9 +1097,14 @@ var Speech = class {
 	silence(npc, reason) {
 		for (const turn of this.turns.filter((each) => each.npc === npc)) this.cut(turn, reason);
 	}
-	/** Everything ends here: a load, or a session that is gone. No world calls; reports what was heard if `report`. */
+	/** World call. This NPC is drawn into a fight, and says no more of what it began to say in peace. */
+	alarm(npc) {
+		for (const turn of this.turns.filter((each) => each.npc === npc && !each.fighting)) this.cut(turn, "combat");
+	}
+	/** Everything ends here: a load, or a session that is gone. No world calls; the daemon is told if `report`. */
 	abandon(report) {
 		if (this.playing && report) this.report(this.playing, "aborted");
+		if (this.audio === "daemon" && report) for (const turn of this.turns) this.interrupt(turn, "another moment");
 		if (this.playing) this.lips.end();
 		this.playing = void 0;
 		this.moved();
@@ -1054,11 +1115,13 @@ var Speech = class {
 	// --- Turns
 	/** Who is spoken to anew says no more of what was before: that turn may long be complete at the daemon. */
 	begin(id, npc) {
+		var _a, _b;
 		if (this.past.includes(id)) return;
 		this.past.push(id);
 		if (this.past.length > PAST_TURNS) this.past.shift();
 		for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
-		this.turns.push({ id, npc, utterances: [], mood: void 0, begun: false, finished: false });
+		const fighting = (_b = (_a = this.world.conditions(npc)) == null ? void 0 : _a.combat_active) != null ? _b : false;
+		this.turns.push({ id, npc, utterances: [], mood: void 0, begun: false, finished: false, fighting });
 		if (this.turns.length > TURNS) this.stop(this.turns[0]);
 		this.changed();
 	}
@@ -1068,55 +1131,42 @@ var Speech = class {
 		change(turn);
 		this.changed();
 	}
-	add(turn, said) {
-		var _a, _b;
-		if (turn.utterances.some(({ seq }) => seq === said.seq)) return;
-		const voiced = this.audio === "file" || this.audio === "daemon";
-		turn.utterances.push({
-			seq: said.seq,
-			text: said.text,
-			ms: (_a = said.duration_ms) != null ? _a : readingTime(said.text),
-			visemes: (_b = said.visemes) != null ? _b : [],
-			file: "",
-			state: voiced ? "text" : "ready",
-			unvoiced: false
-		});
-		turn.utterances.sort((one2, other) => one2.seq - other.seq);
+	get voiced() {
+		return this.audio === "file" || this.audio === "daemon";
 	}
-	/** The sentences `seq` to `through_seq` are spoken together: they become one. */
-	voice(turn, audio) {
-		var _a, _b, _c;
-		const covered = turn.utterances.filter(
-			({ seq, state }) => seq >= audio.seq && seq <= audio.through_seq && state === "text"
-		);
-		const [first, ...rest] = covered;
-		if (!first) return;
-		first.text = covered.map(({ text: text2 }) => text2).join(" ");
-		first.ms = (_a = audio.duration_ms) != null ? _a : readingTime(first.text);
-		first.visemes = (_b = audio.visemes) != null ? _b : [];
-		first.file = (_c = audio.path) != null ? _c : "";
-		if (this.audio !== "daemon") first.state = "ready";
-		for (const joined of rest) turn.utterances.splice(turn.utterances.indexOf(joined), 1);
-	}
-	/** The daemon plays, and says how far it is. */
+	/** World call. The daemon plays, and says how far it is: what it begins is shown at once. */
 	follow(turn, seq, status) {
-		var _a;
 		const utterance = turn.utterances.find((each) => each.seq === seq);
-		if (!utterance) return;
-		const current = ((_a = this.playing) == null ? void 0 : _a.utterance) === utterance ? this.playing : void 0;
-		if (status === "started") {
-			if (utterance.state === "text") utterance.state = "ready";
-		} else if (current) {
-			this.end(current);
-		} else {
-			utterance.state = "over";
+		if (!utterance || utterance.unvoiced || utterance.state === "over") return;
+		if (status !== "started") {
+			this.over(utterance);
+		} else if (utterance.state !== "playing" && this.mayPlay(turn)) {
+			this.giveWay();
+			takeAlong(turn, utterance);
+			this.play(turn, utterance);
 		}
+	}
+	over(utterance) {
+		var _a;
+		if (((_a = this.playing) == null ? void 0 : _a.utterance) === utterance) this.end(this.playing);
+		else utterance.state = "over";
+	}
+	/** Another is shown. What the daemon plays sounds on, and is over when it says so. */
+	giveWay() {
+		if (!this.playing) return;
+		const { utterance } = this.playing;
+		this.end(this.playing);
+		if (!utterance.unvoiced) utterance.state = "playing";
 	}
 	/** Nothing more comes: what got no voice by now is shown. */
 	finish(turn) {
 		turn.finished = true;
-		if (this.audio === "daemon") return;
-		for (const utterance of turn.utterances) if (utterance.state === "text") unvoice(turn, utterance.seq);
+		turn.utterances.filter(({ state }) => state === "text").forEach(unvoice);
+	}
+	/** What the daemon plays of a turn is over, whatever became of the message that said so. */
+	settle(turn) {
+		this.finish(turn);
+		for (const utterance of turn.utterances) if (!utterance.unvoiced) this.over(utterance);
 	}
 	/** World call. The daemon, or whoever the player is, has this turn end now. */
 	stop(turn) {
@@ -1134,7 +1184,11 @@ var Speech = class {
 	/** World call. The game has this turn end now: the daemon is told. */
 	cut(turn, reason) {
 		this.stop(turn);
-		this.listener.send({ type: "interrupt", turn_id: turn.id, reason });
+		this.interrupt(turn, reason);
+	}
+	/** At once, and not at the end of a word, as where the player goes on talking. */
+	interrupt({ id }, reason) {
+		this.listener.send({ type: "interrupt", turn_id: id, reason, priority: "critical" });
 	}
 	// --- Sentences
 	next() {
@@ -1145,7 +1199,7 @@ var Speech = class {
 				this.changed();
 				continue;
 			}
-			if ((utterance == null ? void 0 : utterance.state) === "ready") {
+			if ((utterance == null ? void 0 : utterance.state) === "ready" && !(this.audio === "daemon" && waitsForVoice(turn, utterance))) {
 				if (this.mayPlay(turn)) {
 					this.play(turn, utterance);
 					return;
@@ -1250,15 +1304,6 @@ var Speech = class {
 		if (this.playing) this.moveLips(this.playing.turn.npc, this.playing.utterance);
 	}
 };
-function unvoice(turn, seq) {
-	const utterance = turn.utterances.find((each) => each.seq === seq && each.state === "text");
-	if (!utterance) return;
-	utterance.state = "ready";
-	utterance.unvoiced = true;
-}
-function readingTime(text2) {
-	return Math.max(LEAST_READING_MS, READING_MS * text2.length);
-}
 function baseName(path) {
 	return path.slice(path.lastIndexOf("/") + 1);
 }
@@ -1821,18 +1866,23 @@ var Adapter = class {
 		this.npcs.witnesses().forEach((npc) => this.npcs.introduce(npc));
 	}
 	sendPositions(now) {
-		const speaker = this.speech.speaker;
-		if (speaker === void 0 || this.pause.paused || now < this.nextPositions) return;
+		const { voices } = this.speech;
+		if (voices.length === 0 || this.pause.paused || now < this.nextPositions) return;
 		this.nextPositions = now + POSITIONS_MS;
-		const position = this.game.world.position(speaker);
-		if (!position) return;
-		this.connection.postNow({ type: "positions", listener: this.game.world.listener(), npcs: { [speaker]: position } });
+		const { world } = this.game;
+		const npcs = {};
+		for (const npc of voices) {
+			const position = world.position(npc);
+			if (position) npcs[npc] = position;
+		}
+		if (Object.keys(npcs).length > 0) this.connection.postNow({ type: "positions", listener: world.listener(), npcs });
 	}
 	// --- From the daemon
 	/** World calls are allowed here. */
 	receive(message, now) {
 		switch (message.type) {
 			case "action_request":
+				this.speech.receive(message);
 				this.actions.request(message, now);
 				break;
 			case "notice":
@@ -1868,6 +1918,7 @@ var Adapter = class {
 		if (npc !== void 0) this.npcs.introduce(npc);
 	}
 	combat(npc, target, active) {
+		if (active) this.speech.alarm(npc);
 		if (this.settings.events) this.events.combat(npc, target, active, this.game.now());
 		else this.npcs.watch(npc);
 	}
@@ -2544,11 +2595,11 @@ var SkyrimWorld = class {
 		if (!actor || name === "") return void 0;
 		const race = (_a = actor.getRace()) == null ? void 0 : _a.getName();
 		const gender = ["male", "female"][(_c = (_b = actor.getLeveledActorBase()) == null ? void 0 : _b.getSex()) != null ? _c : -1];
-		const voice = actor.getVoiceType();
+		const voice2 = actor.getVoiceType();
 		const rank = actor.getRelationshipRank(this.bodies.getPlayer());
 		return __spreadValues(__spreadValues(__spreadValues(__spreadValues({
 			name
-		}, race ? { race } : {}), gender ? { gender } : {}), voice ? { voice_type: voice.getName() || this.bodies.id(voice) } : {}), rank ? { state: { affinity: rank / 4, relationship: relationship(rank) } } : {});
+		}, race ? { race } : {}), gender ? { gender } : {}), voice2 ? { voice_type: voice2.getName() || this.bodies.id(voice2) } : {}), rank ? { state: { affinity: rank / 4, relationship: relationship(rank) } } : {});
 	}
 	conditions(npc) {
 		const actor = this.bodies.find(npc);

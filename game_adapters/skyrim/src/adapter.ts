@@ -7,7 +7,7 @@ import { Actions } from "./actions";
 import { Connection, type ConnectionListener } from "./connection";
 import { Conversation } from "./conversation";
 import { Events } from "./events";
-import type { Game, GameListener, NpcId } from "./game";
+import type { Game, GameListener, NpcId, Vector } from "./game";
 import { Lips } from "./lips";
 import { Npcs } from "./npcs";
 import type { Entry } from "./outbox";
@@ -129,12 +129,16 @@ export class Adapter implements GameListener, ConnectionListener {
   }
 
   private sendPositions(now: number): void {
-    const speaker = this.speech.speaker;
-    if (speaker === undefined || this.pause.paused || now < this.nextPositions) return;
+    const { voices } = this.speech;
+    if (voices.length === 0 || this.pause.paused || now < this.nextPositions) return;
     this.nextPositions = now + POSITIONS_MS;
-    const position = this.game.world.position(speaker);
-    if (!position) return;
-    this.connection.postNow({ type: "positions", listener: this.game.world.listener(), npcs: { [speaker]: position } });
+    const { world } = this.game;
+    const npcs: Record<NpcId, Vector> = {};
+    for (const npc of voices) {
+      const position = world.position(npc);
+      if (position) npcs[npc] = position;
+    }
+    if (Object.keys(npcs).length > 0) this.connection.postNow({ type: "positions", listener: world.listener(), npcs });
   }
 
   // --- From the daemon
@@ -143,6 +147,7 @@ export class Adapter implements GameListener, ConnectionListener {
   private receive(message: FromDaemon, now: number): void {
     switch (message.type) {
       case "action_request":
+        this.speech.receive(message);
         this.actions.request(message, now);
         break;
       case "notice":
@@ -181,6 +186,7 @@ export class Adapter implements GameListener, ConnectionListener {
   }
 
   combat(npc: NpcId, target: NpcId | undefined, active: boolean): void {
+    if (active) this.speech.alarm(npc);
     if (this.settings.events) this.events.combat(npc, target, active, this.game.now());
     else this.npcs.watch(npc);
   }

@@ -126,6 +126,8 @@ export interface Interrupt {
   type: "interrupt";
   turn_id: string;
   reason: string;
+  /** A line of the player's interrupts as `high` by itself; what the game does to an NPC is `critical`. */
+  priority: "high" | "critical";
 }
 
 export interface Ping {

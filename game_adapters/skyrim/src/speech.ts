@@ -3,45 +3,23 @@
  * running world, and what was really played is reported, once for each sentence.
  *
  * How a sentence is voiced depends on who plays it. With `none` it brings its own duration. With `file` its `audio`
- * brings that, and the game plays the file, or else the subtitle stands for it. With `daemon` the daemon plays,
- * says when by `playback`, and needs no reports.
+ * brings that, and the game plays the file, or else the subtitle stands for it. With `daemon` the daemon plays, says
+ * by `playback` when each sentence begins and ends, and needs no reports.
  */
 
-import type { Mood, NpcId, World } from "./game";
+import type { NpcId, World } from "./game";
 import type { Lips } from "./lips";
-import { isObject, type AudioMode, type FromDaemon, type Interrupt, type SpeechReport, type Viseme } from "./protocol";
+import { isObject, type AudioMode, type FromDaemon, type Interrupt, type SpeechReport } from "./protocol";
 import type { Settings } from "./settings";
 import type { Store } from "./store";
+import { add, sounds, takeAlong, unvoice, voice, waitsForVoice, type SpokenTurn, type Utterance } from "./utterances";
 
-const READING_MS = 60;
-const LEAST_READING_MS = 1_200;
 /** How precisely a reload finds again where a sentence was. */
 const KEEP_EVERY_MS = 250;
 /** Farther than this many hearing distances nobody listens any more. */
 const OUT_OF_EARSHOT = 2;
 const TURNS = 16;
 const PAST_TURNS = 32;
-
-interface Utterance {
-  seq: number;
-  text: string;
-  ms: number;
-  visemes: readonly Viseme[];
-  file: string;
-  /** `text`: its voice is not known yet. */
-  state: "text" | "ready" | "playing" | "over";
-  /** Given up by the daemon's voice, and shown only. */
-  unvoiced: boolean;
-}
-
-interface SpokenTurn {
-  readonly id: string;
-  readonly npc: NpcId;
-  readonly utterances: Utterance[];
-  mood: Mood | undefined;
-  begun: boolean;
-  finished: boolean;
-}
 
 interface Playing {
   readonly turn: SpokenTurn;
@@ -90,9 +68,9 @@ export class Speech {
     this.restore(store.load("speech"), store.load("playing"));
   }
 
-  /** Who speaks at this moment. */
-  get speaker(): NpcId | undefined {
-    return this.playing?.turn.npc;
+  /** Whom the daemon voices, or will soon: it must know where they stand. */
+  get voices(): NpcId[] {
+    return this.audio === "daemon" ? this.turns.filter(sounds).map(({ npc }) => npc) : [];
   }
 
   /** Nothing is said or about to be. */
@@ -116,13 +94,13 @@ export class Speech {
         this.withTurn(message.turn_id, (turn) => (turn.mood = message.state.mood));
         break;
       case "sentence":
-        this.withTurn(message.turn_id, (turn) => this.add(turn, message));
+        this.withTurn(message.turn_id, (turn) => add(turn, message, this.voiced));
         break;
       case "audio":
-        this.withTurn(message.turn_id, (turn) => this.voice(turn, message));
+        this.withTurn(message.turn_id, (turn) => voice(turn, message, this.audio === "daemon" ? "announced" : "ready"));
         break;
       case "audio_dropped":
-        this.withTurn(message.turn_id, (turn) => unvoice(turn, message.seq));
+        this.withTurn(message.turn_id, (turn) => unvoice(turn.utterances.find(({ seq }) => seq === message.seq)));
         break;
       case "playback":
         this.withTurn(message.turn_id, (turn) => this.follow(turn, message.seq, message.status));
@@ -133,9 +111,11 @@ export class Speech {
           else this.finish(turn);
         });
         break;
+      case "action_request":
+        if (message.name === "attack") this.withTurn(message.turn_id, (turn) => (turn.fighting = true));
+        break;
       case "turn_recorded":
-        // What the daemon plays is over by then, whatever became of the message that said so.
-        if (this.audio === "daemon") this.withTurn(message.turn_id, (turn) => this.stop(turn));
+        if (this.audio === "daemon") this.withTurn(message.turn_id, (turn) => this.settle(turn));
         break;
     }
   }
@@ -153,9 +133,15 @@ export class Speech {
     for (const turn of this.turns.filter((each) => each.npc === npc)) this.cut(turn, reason);
   }
 
-  /** Everything ends here: a load, or a session that is gone. No world calls; reports what was heard if `report`. */
+  /** World call. This NPC is drawn into a fight, and says no more of what it began to say in peace. */
+  alarm(npc: NpcId): void {
+    for (const turn of this.turns.filter((each) => each.npc === npc && !each.fighting)) this.cut(turn, "combat");
+  }
+
+  /** Everything ends here: a load, or a session that is gone. No world calls; the daemon is told if `report`. */
   abandon(report: boolean): void {
     if (this.playing && report) this.report(this.playing, "aborted");
+    if (this.audio === "daemon" && report) for (const turn of this.turns) this.interrupt(turn, "another moment");
     if (this.playing) this.lips.end();
     this.playing = undefined;
     this.moved();
@@ -172,7 +158,8 @@ export class Speech {
     this.past.push(id);
     if (this.past.length > PAST_TURNS) this.past.shift();
     for (const turn of this.turns.filter((each) => each.npc === npc)) this.stop(turn);
-    this.turns.push({ id, npc, utterances: [], mood: undefined, begun: false, finished: false });
+    const fighting = this.world.conditions(npc)?.combat_active ?? false;
+    this.turns.push({ id, npc, utterances: [], mood: undefined, begun: false, finished: false, fighting });
     if (this.turns.length > TURNS) this.stop(this.turns[0] as SpokenTurn);
     this.changed();
   }
@@ -184,55 +171,46 @@ export class Speech {
     this.changed();
   }
 
-  private add(turn: SpokenTurn, said: Extract<FromDaemon, { type: "sentence" }>): void {
-    if (turn.utterances.some(({ seq }) => seq === said.seq)) return;
-    const voiced = this.audio === "file" || this.audio === "daemon";
-    turn.utterances.push({
-      seq: said.seq,
-      text: said.text,
-      ms: said.duration_ms ?? readingTime(said.text),
-      visemes: said.visemes ?? [],
-      file: "",
-      state: voiced ? "text" : "ready",
-      unvoiced: false,
-    });
-    turn.utterances.sort((one, other) => one.seq - other.seq);
+  private get voiced(): boolean {
+    return this.audio === "file" || this.audio === "daemon";
   }
 
-  /** The sentences `seq` to `through_seq` are spoken together: they become one. */
-  private voice(turn: SpokenTurn, audio: Extract<FromDaemon, { type: "audio" }>): void {
-    const covered = turn.utterances.filter(
-      ({ seq, state }) => seq >= audio.seq && seq <= audio.through_seq && state === "text",
-    );
-    const [first, ...rest] = covered;
-    if (!first) return;
-    first.text = covered.map(({ text }) => text).join(" ");
-    first.ms = audio.duration_ms ?? readingTime(first.text);
-    first.visemes = audio.visemes ?? [];
-    first.file = audio.path ?? "";
-    if (this.audio !== "daemon") first.state = "ready"; // there it begins when the daemon says so
-    for (const joined of rest) turn.utterances.splice(turn.utterances.indexOf(joined), 1);
-  }
-
-  /** The daemon plays, and says how far it is. */
+  /** World call. The daemon plays, and says how far it is: what it begins is shown at once. */
   private follow(turn: SpokenTurn, seq: number, status: "started" | "ended" | "aborted"): void {
     const utterance = turn.utterances.find((each) => each.seq === seq);
-    if (!utterance) return;
-    const current = this.playing?.utterance === utterance ? this.playing : undefined;
-    if (status === "started") {
-      if (utterance.state === "text") utterance.state = "ready";
-    } else if (current) {
-      this.end(current);
-    } else {
-      utterance.state = "over";
+    if (!utterance || utterance.unvoiced || utterance.state === "over") return;
+    if (status !== "started") {
+      this.over(utterance);
+    } else if (utterance.state !== "playing" && this.mayPlay(turn)) {
+      this.giveWay();
+      takeAlong(turn, utterance);
+      this.play(turn, utterance);
     }
+  }
+
+  private over(utterance: Utterance): void {
+    if (this.playing?.utterance === utterance) this.end(this.playing);
+    else utterance.state = "over";
+  }
+
+  /** Another is shown. What the daemon plays sounds on, and is over when it says so. */
+  private giveWay(): void {
+    if (!this.playing) return;
+    const { utterance } = this.playing;
+    this.end(this.playing);
+    if (!utterance.unvoiced) utterance.state = "playing";
   }
 
   /** Nothing more comes: what got no voice by now is shown. */
   private finish(turn: SpokenTurn): void {
     turn.finished = true;
-    if (this.audio === "daemon") return;
-    for (const utterance of turn.utterances) if (utterance.state === "text") unvoice(turn, utterance.seq);
+    turn.utterances.filter(({ state }) => state === "text").forEach(unvoice);
+  }
+
+  /** What the daemon plays of a turn is over, whatever became of the message that said so. */
+  private settle(turn: SpokenTurn): void {
+    this.finish(turn);
+    for (const utterance of turn.utterances) if (!utterance.unvoiced) this.over(utterance);
   }
 
   /** World call. The daemon, or whoever the player is, has this turn end now. */
@@ -251,7 +229,12 @@ export class Speech {
   /** World call. The game has this turn end now: the daemon is told. */
   private cut(turn: SpokenTurn, reason: string): void {
     this.stop(turn);
-    this.listener.send({ type: "interrupt", turn_id: turn.id, reason });
+    this.interrupt(turn, reason);
+  }
+
+  /** At once, and not at the end of a word, as where the player goes on talking. */
+  private interrupt({ id }: SpokenTurn, reason: string): void {
+    this.listener.send({ type: "interrupt", turn_id: id, reason, priority: "critical" });
   }
 
   // --- Sentences
@@ -264,7 +247,7 @@ export class Speech {
         this.changed();
         continue;
       }
-      if (utterance?.state === "ready") {
+      if (utterance?.state === "ready" && !(this.audio === "daemon" && waitsForVoice(turn, utterance))) {
         if (this.mayPlay(turn)) {
           this.play(turn, utterance);
           return;
@@ -381,17 +364,6 @@ export class Speech {
   takeUp(): void {
     if (this.playing) this.moveLips(this.playing.turn.npc, this.playing.utterance);
   }
-}
-
-function unvoice(turn: SpokenTurn, seq: number): void {
-  const utterance = turn.utterances.find((each) => each.seq === seq && each.state === "text");
-  if (!utterance) return;
-  utterance.state = "ready";
-  utterance.unvoiced = true;
-}
-
-function readingTime(text: string): number {
-  return Math.max(LEAST_READING_MS, READING_MS * text.length);
 }
 
 function baseName(path: string): string {

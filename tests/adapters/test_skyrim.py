@@ -85,6 +85,44 @@ async def test_the_best_transport_is_chosen(tmp_path: Path) -> None:
     assert talk["shown"] == ["Lydia: Well met, my Thane.", "Lydia: The hall is warm and the mead is poured."]
 
 
+ALOUD = ("--settings", '{"audio": "daemon"}')
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_what_the_daemon_plays_is_seen_as_it_is_heard(tmp_path: Path, transport: str) -> None:
+    """It sounds in real time: a menu in its midst, and all that may end it before its end."""
+    if transport == "page":
+        need_browser()
+    async with whiterun(tmp_path, aloud=True) as daemon:
+        [aloud] = await play(daemon, "aloud", transport, *ALOUD, "--speed", "4")
+    assert "speech_report" not in aloud["sent"]
+    assert len(aloud["sent"]["interrupt"]) == 4
+
+
+async def test_what_the_daemon_plays_outlives_a_reload_of_the_plugin(tmp_path: Path) -> None:
+    async with whiterun(tmp_path, aloud=True) as daemon:
+        await play(daemon, "reload,scripted", "web_socket", *ALOUD, "--speed", "4")
+
+
+async def test_what_the_daemon_plays_outlives_a_cut(tmp_path: Path) -> None:
+    async with whiterun(tmp_path, aloud=True) as daemon:
+        [cut] = await play(
+            daemon, "talk", "web_socket", *ALOUD, "--speed", "8", "--cut-from", "30", "--cut-every", "9"
+        )
+    assert cut["evenings"] > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_an_evening_that_the_daemon_plays_is_the_same(tmp_path: Path, transport: str) -> None:
+    if transport == "page":
+        need_browser()
+    async with whiterun(tmp_path, aloud=True) as daemon:
+        [evening] = await play(daemon, "evening", transport, *ALOUD, "--speed", "6")
+    assert spoken(evening["shown"]) == "Lydia: " + " ".join(REPLIES.values())
+    assert evening["items"] == ["1 Torch: Lydia to Hrefna"]
+
+
 CUTS = ("--speed", "60")
 
 

@@ -19,6 +19,8 @@ export function complaints(game) {
     ...brokenRules(game),
     ...shownOnce(game),
     ...reportedOnce(game),
+    ...shownAsItSounds(game),
+    ...placed(game),
     ...lipsMoved(game),
     ...silentInScenes(game),
     ...withinRate(game),
@@ -59,7 +61,7 @@ function shownOnce(game) {
       if (times > 1) found.push(`shown ${times} times: ${sentence}`);
       const reported = turn.reports.get(seq) ?? [];
       if (times === 0 && (heardOut(turn) || reported.length > 0)) found.push(`never shown: ${sentence}`);
-      if (times === 1 && reported.length === 0) found.push(`shown and not reported: ${sentence}`);
+      if (times === 1 && reported.length === 0 && !turn.played) found.push(`shown and not reported: ${sentence}`);
     }
   }
   return found;
@@ -69,21 +71,58 @@ function shownOnce(game) {
  * Nobody stopped it, neither the daemon nor the plugin.
  * @param {import('./turns.mjs').Turn} turn
  */
-function heardOut({ status, interrupted }) {
-  return status === 'completed' && !interrupted;
+function heardOut({ status, interrupted, playback }) {
+  const aborted = [...playback.values()].flat().some((each) => each.status === 'aborted');
+  return status === 'completed' && !interrupted && !aborted;
 }
 
 /**
- * `started`, then `ended` or `aborted`, once each; a turn that was not interrupted is heard to its end.
+ * `started`, then `ended` or `aborted`, once each; a turn that was not interrupted is heard to its end. What the
+ * daemon plays is not reported.
  * @param {Game} game
  */
 function reportedOnce({ recorder }) {
   const found = [];
   for (const turn of recorder.turns.all) {
+    if (turn.played && turn.reports.size > 0) found.push(`${turn.id} was reported to the daemon, which plays it`);
     for (const [seq, statuses] of turn.reports) {
       const told = statuses.join(', ');
       if (told !== 'started, ended' && told !== 'started, aborted') found.push(`${turn.id} ${seq} reported: ${told}`);
       if (told !== 'started, ended' && heardOut(turn)) found.push(`${turn.id} ${seq} was cut short`);
+    }
+  }
+  return found;
+}
+
+/**
+ * What the daemon plays is shown when it begins, and not before.
+ * @param {Game} game
+ */
+function shownAsItSounds({ recorder }) {
+  const found = [];
+  const lines = recorder.all('subtitle');
+  for (const { playback, sentences } of recorder.turns.all) {
+    for (const [seq, [first]] of playback) {
+      const sentence = sentences.get(seq);
+      if (first?.status !== 'started' || !sentence) continue;
+      const line = lines.find(({ text }) => text.includes(sentence));
+      if (!line || Math.abs(line.t - first.t) > AT_ONCE) found.push(`not shown while it sounds: ${sentence}`);
+    }
+  }
+  return found;
+}
+
+/**
+ * What the daemon plays comes from where the speaker is.
+ * @param {Game} game
+ */
+function placed({ recorder }) {
+  const found = [];
+  for (const { npc, playback, sentences } of recorder.turns.all) {
+    for (const [seq, [first]] of playback) {
+      if (first?.status !== 'started') continue;
+      const told = recorder.sent.some(({ t, message }) => message.type === 'positions' && npc in message.npcs && t <= first.t);
+      if (!told) found.push(`the daemon does not know where it sounds: ${sentences.get(seq)}`);
     }
   }
   return found;

@@ -7,6 +7,7 @@ import { Line } from './line.mjs';
 import { describe } from './rules.mjs';
 import { allAnswered } from './scenes/acts.mjs';
 import { SCENES } from './scenes/scenes.mjs';
+import { heardOf } from './turns.mjs';
 import { differences, normalised } from './wire.mjs';
 
 /** @typedef {'auto' | 'web_socket' | 'page' | 'long_poll'} Transport */
@@ -36,7 +37,7 @@ import { differences, normalised } from './wire.mjs';
  * @property {string} text               all that could be read of what was said
  * @property {string[]} items            that changed hands
  * @property {Record<string, string[]>} sent   by type, normalised
- * @property {string[]} turns            npc, status and reports of each
+ * @property {string[]} turns            npc, status and what is known of the sound of each
  * @property {number} seconds            of the game
  * @property {number} real_seconds
  */
@@ -98,9 +99,9 @@ export async function play({ code, daemon, http, scene, transport, speed, cut, c
     text: readable(game),
     items: recorder.all('item').map(({ item, count, from, to }) => `${count} ${item}: ${from} to ${to}`),
     sent: normalised(recorder),
-    turns: recorder.turns.all.map(({ npc, status, reports }) => {
-      const told = [...reports.entries()].map(([seq, statuses]) => `${seq} ${statuses.join(' ')}`);
-      return `${npc} ${status}: ${told.join(', ')}`;
+    turns: recorder.turns.all.map((turn) => {
+      const told = [...turn.sentences.keys()].map((seq) => [seq, ...heardOf(turn, seq)].join(' '));
+      return `${turn.npc} ${turn.status}: ${told.join(', ')}`;
     }),
     seconds: Math.round(game.frames.now / 100) / 10,
     real_seconds: Math.round((performance.now() - began) / 10) / 100,

@@ -49,7 +49,7 @@ export class Recorder {
     const message = parsed(text);
     if (!message) return;
     this[direction].push({ t: this.now(), message });
-    this.turns[direction](message);
+    this.turns[direction](message, this.now());
   }
 
   /**

@@ -1,6 +1,7 @@
 // @ts-check
 /** Ten minutes in the game's menu, in the middle of a sentence: it goes on where it was, and nothing is lost. */
 
+import { heardWhole } from '../turns.mjs';
 import { LYDIA } from '../whiterun.mjs';
 import { check, replied, standStill, subtitles } from './acts.mjs';
 
@@ -17,7 +18,7 @@ export async function pause(game) {
   check(subtitles(game) === 1, 'nothing is shown while the game stands still');
   await replied(game);
   const [turn] = game.recorder.turns.all;
-  check(turn.status === 'completed' && turn.reports.size === turn.sentences.size, 'the whole reply was heard');
+  check(heardWhole(turn), 'the whole reply was heard');
   const identified = game.recorder.received.filter(({ message }) => message.type === 'identified');
   check(identified.length === 1, 'a pause is no disconnection');
 }

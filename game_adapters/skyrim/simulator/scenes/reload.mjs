@@ -1,6 +1,7 @@
 // @ts-check
 /** The plugin is reloaded in the middle of a sentence: that goes on, is shown once, and the mouth closes. */
 
+import { heardWhole } from '../turns.mjs';
 import { LYDIA } from '../whiterun.mjs';
 import { check, replied, said, subtitles } from './acts.mjs';
 
@@ -13,6 +14,6 @@ export async function reload(game) {
   game.reload();
   await replied(game);
   const [turn] = game.recorder.turns.all;
-  check(turn.status === 'completed' && turn.reports.size === turn.sentences.size, 'the whole reply was heard');
+  check(heardWhole(turn), 'the whole reply was heard');
   await said(game, 'Farewell, Lydia.');
 }

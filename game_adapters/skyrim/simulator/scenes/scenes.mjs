@@ -1,6 +1,7 @@
 // @ts-check
 /** The scenes by name. */
 
+import { aloud } from './aloud.mjs';
 import { evening } from './evening.mjs';
 import { idle } from './idle.mjs';
 import { late } from './late.mjs';
@@ -11,4 +12,4 @@ import { scripted } from './scripted.mjs';
 import { talk } from './talk.mjs';
 
 /** @type {Record<string, (game: import('../game.mjs').Game, line: import('../line.mjs').Line) => Promise<void>>} */
-export const SCENES = { evening, idle, late, new_session: newSession, pause, reload, scripted, talk };
+export const SCENES = { aloud, evening, idle, late, new_session: newSession, pause, reload, scripted, talk };

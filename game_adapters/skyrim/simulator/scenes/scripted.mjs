@@ -1,6 +1,7 @@
 // @ts-check
 /** The game's own script has Lydia act in the middle of a sentence: she is silent at once, and until it is over. */
 
+import { heardOf } from '../turns.mjs';
 import { LYDIA, SCENE } from '../whiterun.mjs';
 import { check, said, subtitles } from './acts.mjs';
 
@@ -12,9 +13,9 @@ export async function scripted(game) {
   await game.wait(400);
   game.setScene(LYDIA, SCENE);
   const [turn] = game.recorder.turns.all;
-  await game.until('the end of the sentence', () => turn.reports.get(0)?.length === 2);
+  await game.until('the end of the sentence', () => heardOf(turn, 0).length === 2);
   await game.until('the end of the turn', () => turn.interrupted || turn.status === 'interrupted');
-  check(String(turn.reports.get(0)) === 'started,aborted', 'what was heard of it was reported');
+  check(String(heardOf(turn, 0)) === 'started,aborted', 'it was cut off, and what was heard of it is known');
   const shown = subtitles(game);
   await game.say('Lydia, do you hear me?');
   await game.wait(6000);

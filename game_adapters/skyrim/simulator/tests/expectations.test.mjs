@@ -76,6 +76,20 @@ class Evening {
   }
 }
 
+/** The same evening where the daemon plays: its sentence sounds after it was told where she stands. */
+class AloudEvening extends Evening {
+  begin() {
+    this.receive({ type: 'identified', session_id: 's1', audio: 'daemon' });
+    super.begin();
+    this.recorder.wire('sent', JSON.stringify({ type: 'positions', npcs: { [LYDIA]: [120, 40, 0] } }));
+  }
+
+  /** @param {string} status */
+  report(status) {
+    this.receive({ type: 'playback', turn_id: 't1', seq: 0, status });
+  }
+}
+
 const nothing = () => undefined;
 
 /** @type {Record<string, [(evening: Evening) => Partial<Record<string, () => void>>, RegExp]>} */
@@ -135,6 +149,42 @@ for (const [name, [spoil, complaint]] of Object.entries(SPOILED)) {
     assert.ok(found.some((each) => complaint.test(each)), `${complaint} is not among ${JSON.stringify(found)}`);
   });
 }
+
+/** @type {Record<string, [(evening: AloudEvening) => Partial<Record<string, () => void>>, RegExp]>} */
+const SPOILED_ALOUD = {
+  'it is reported all the same': [
+    (e) => ({ clear: () => e.send({ type: 'speech_report', turn_id: 't1', seq: 0, status: 'started' }) }),
+    /the daemon, which plays it/,
+  ],
+  'it is shown late': [(e) => ({ show: nothing, pass: () => ((e.time += 1500), e.show()) }), /not shown while it sounds/],
+  'it is not shown': [() => ({ show: nothing }), /not shown while it sounds/],
+  'it is not said where it sounds': [
+    (e) => ({
+      begin() {
+        e.receive({ type: 'identified', session_id: 's1', audio: 'daemon' });
+        Evening.prototype.begin.call(e);
+      },
+    }),
+    /does not know where it sounds/,
+  ],
+};
+
+test('a good evening that the daemon plays gives no cause for complaint', () => {
+  assert.deepEqual(new AloudEvening().play(), []);
+});
+
+for (const [name, [spoil, complaint]] of Object.entries(SPOILED_ALOUD)) {
+  test(`where the daemon plays it is noticed when ${name}`, () => {
+    const evening = new AloudEvening();
+    const found = evening.play(spoil(evening));
+    assert.ok(found.some((each) => complaint.test(each)), `${complaint} is not among ${JSON.stringify(found)}`);
+  });
+}
+
+test('what the daemon cuts off need not be heard to its end', () => {
+  const evening = new AloudEvening();
+  assert.deepEqual(evening.play({ ended: () => evening.report('aborted') }), []);
+});
 
 test('what is sent again after a lost connection counts once', () => {
   const evening = new Evening();

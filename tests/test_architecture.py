@@ -155,7 +155,7 @@ def test_what_decides_touches_no_socket_file_or_process(room: str) -> None:
             assert not names & doing
 
 
-HEAVY = ("onnxruntime", "kokoro_onnx", "xllamacpp", "numpy", "sounddevice")
+HEAVY = ("onnx", "onnxruntime", "kokoro_onnx", "xllamacpp", "numpy", "sounddevice")
 
 
 def loaded_by(program: str) -> set[str]:

@@ -46,6 +46,8 @@ class AudioPath:
         late_s = _LATEST_PLAYED_S if self.audio == "daemon" else _LATEST_REPORT_S if self._reports else 0.0
         one_at_a_time = bridge.snapshot.config.speech.one_at_a_time
         self.floor = Floor(playing, late_s=late_s, one_at_a_time=one_at_a_time)
+        if self.audio == "daemon":
+            bridge.playback.pause(False)  # a game that was lost in a menu says no more that it goes on
 
     @property
     def audio(self) -> AudioMode:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from raw_client import RawClient, daemon_and_client
+from raw_client import RawClient, daemon_and_client, raw_client
 
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.testing import ScriptedLLM, Settings
@@ -207,3 +207,13 @@ async def test_the_next_npc_begins_when_the_daemon_has_played_the_first(tmp_path
         (ended,) = client.messages("playback", turn_id=first, status="ended")
         (started,) = client.messages("playback", turn_id=second, status="started")
         assert client.seen.index(ended) < client.seen.index(started)
+
+
+async def test_a_game_that_was_lost_in_a_menu_silences_no_other(tmp_path: Path) -> None:
+    settings = spoken(**PLAYED)
+    async with daemon_and_client(ScriptedLLM(REPLY[:1]), tmp_path, settings, audio="daemon") as (daemon, lost):
+        await lost.ask(type="game_paused", paused=True)
+        async with raw_client(daemon.url, audio="daemon") as client:
+            await client.meet("balgruuf")
+            turn_id = await client.say("balgruuf")
+            await client.until("playback", turn_id=turn_id, status="ended")

@@ -320,9 +320,8 @@ class Bridge:
 
 
 def _unavailable(wanted: str, given: str) -> Notice | None:
-    """What to tell a player whose game asked for more than it gets."""
+    """What to tell a player whose game asked for more than it gets, which only files can be."""
     if given == wanted:
         return None
-    hint = "set speech.folder in config.yaml" if wanted == "file" else "subtitles still come"
-    message = f"speech by {wanted} is not available" + ("" if wanted == "file" else " yet")
+    message, hint = "speech in files has no folder to go to", "set speech.folder in config.yaml"
     return Notice(level="warning", code="audio_unavailable", message=message, hint=hint)

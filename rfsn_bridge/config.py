@@ -66,7 +66,10 @@ class TTS(Section):
         min_length=1,
         description="Which plugin, or a list of them that stand in for one another; none (the last): text only.",
     )
-    voice: Name = Field(default="af_bella", description="The voice of an NPC that names none.")
+    voice: Name = Field(
+        default="af_bella",
+        description="The voice of an NPC of which nothing is known; its language is that of all.",
+    )
     speed: float = Field(default=1.0, ge=0.5, le=2, description="How fast it speaks.")
     idle_unload_s: float = Field(default=600, ge=0, description="Unload the voice after this silence; 0 = never.")
     max_memory_mb: int = Field(
@@ -99,11 +102,11 @@ class Speech(Section):
     """The way from text to sound."""
 
     max_queue_size: int = Field(
-        default=3, ge=1, le=50, description="Sentences with the voice at a time; the rest wait."
+        default=3, ge=1, le=50, description="Sentences, or pieces of long ones, that may wait for the voice."
     )
     when_full: Literal["wait", "drop"] = Field(
         default="wait",
-        description="What happens to a sentence without a place: it waits, or an older one is dropped.",
+        description="What happens where more would wait: it waits in its turn, or something is dropped.",
     )
     first_chunk: Literal["clause", "sentence"] = Field(
         default="clause",

@@ -66,9 +66,8 @@ def _rows(prefix: str, model: type[BaseModel]) -> str:
             continue
         default = field.get_default(call_default_factory=True)
         shown = json.dumps(list(default) if isinstance(default, tuple) else default)
-        rows += (
-            f"| `{prefix}.{name}` | {_value(inner)}{_bounds(field)} | `{shown}` | {field.description or ''} |\n"
-        )
+        told = " ".join((field.description or "").split())  # a row is one line
+        rows += f"| `{prefix}.{name}` | {_value(inner)}{_bounds(field)} | `{shown}` | {told} |\n"
     return rows
 
 

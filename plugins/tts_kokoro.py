@@ -1,4 +1,4 @@
-"""Kokoro (82M) on ONNX Runtime: 49 voices in 7 languages, and blends; faster than real time on two cores."""
+"""Kokoro (82M) on ONNX Runtime: 41 voices in 6 languages, and blends; faster than real time on two cores."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class KokoroEngine:
     """Speaks batch by batch, at most 510 phonemes (about half a minute) each; a sentence is nearly always one."""
 
     blends = True
-    sounds = True
     """Voices may be mixed: "af_bella:0.6,bf_emma:0.4"."""
+    sounds = True
 
     def open(self, options: Mapping[str, Any]) -> None:
         chosen = KokoroOptions.model_validate(options)

@@ -77,5 +77,5 @@ class Voices:
         near = difflib.get_close_matches(name, self.names, n=3, cutoff=0.4) or self.names[:3]
         hint = f"the nearest are {', '.join(near)}"
         if name in self._styles:
-            raise VoiceError(f"{name} speaks {UNSPOKEN[name[:1]]}, which kokoro cannot yet", hint)
+            raise VoiceError(f"{name} speaks {UNSPOKEN[name[:1]]}, which kokoro cannot here", hint)
         raise VoiceError(f"kokoro has no voice {name}", hint)

@@ -154,6 +154,7 @@ class UnderWay:
             produced.cancel()  # does nothing where it has ended by itself
             await asyncio.wait([produced])
             await self._until_known(turn)
+            self.path.floor.silent(turn.turn_id)
             if turn.turn_id not in self._forgotten:
                 await self._record(turn, member, started_at)
         finally:

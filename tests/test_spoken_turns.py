@@ -41,6 +41,22 @@ async def test_one_npc_waits_until_another_has_been_heard(tmp_path: Path) -> Non
         assert reports == [first, second]
 
 
+async def test_nobody_waits_for_sound_that_was_reported_as_over(tmp_path: Path) -> None:
+    settings = spoken(600)  # a client that plays nothing reports at once what would take minutes
+    async with daemon_and_client(ScriptedLLM(REPLY[:1]), tmp_path, settings, audio="binary", reports=True) as (
+        _,
+        client,
+    ):
+        for npc in ("lydia", "farkas"):
+            await client.meet(npc)
+        first = await client.say("lydia")
+        await client.until("audio", turn_id=first)
+        await client.send(type="speech_report", turn_id=first, seq=0, status="ended")
+        await client.until("turn_recorded", turn_id=first)
+        second = await client.say("farkas")
+        await client.until("audio", turn_id=second)
+
+
 async def test_npcs_talk_at_once_where_the_player_wants_that(tmp_path: Path) -> None:
     settings = spoken(40, speech={"one_at_a_time": False})
     async with daemon_and_client(ScriptedLLM(REPLY), tmp_path, settings, audio="binary") as (_, client):

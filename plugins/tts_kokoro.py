@@ -33,7 +33,7 @@ CHUNK_S = 0.2
 BATCH_PAUSE_S = 0.2
 DECAY_S = 0.06
 LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
-TEST_SENTENCE = "ðə ɹˈoʊd ɪz sˈeɪf baɪ dˈeɪ."
+TEST_SENTENCE = "ðə ɹˈoʊd tə ɹˈɪvɚwˌʊd ɪz sˈeɪf baɪ dˈeɪ, bˌʌt duːnˌɑːt wˈɔːk ɪɾ ɐlˈoʊn."
 
 
 class KokoroOptions(BaseModel):

@@ -4,8 +4,8 @@ In the background: the derived fp32 graph is made if it is not there (by a proce
 then, once for a machine, both graphs are timed with 1, 2 and more threads, and the choice is kept in
 `speeds.json` beside the derived graphs. Fewer threads win where they are nearly as fast, because a game wants
 the others; fp32, which sounds a little better, wins a draw. What is chosen is offered, and speaks from the next
-utterance on. On a machine that is more than half busy, times say nothing: fp32 then speaks with the usual
-number of threads, and it is measured at another start.
+utterance on. On a machine that is more than a quarter busy, seconds say little: the graph is then chosen by
+processor time, with the usual number of threads, and measured again at a start when there is rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,12 +35,14 @@ LOADING_MB = 1200
 """Free memory that must be there to derive the fp32 graph, and to load it."""
 NEARLY = 1.07
 """int8 must be that much faster, and more threads too, to be chosen."""
-ROUNDS = 3
+ROUNDS = 2
 PAUSE_S = 0.2
 LOOK_S = 1.0
-HALF = 50.0
+REST = 25.0
 STOP_S = 2.0
 SPEEDS = "speeds.json"
+KEPT = 8
+BUSY = "|busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,12 @@ def best(times: Mapping[Choice, float]) -> Choice:
     return min(enough, key=lambda choice: (choice.threads, cost(choice)))
 
 
-def signature(quality: Quality) -> str:
+def signature(quality: Quality, threads: int) -> str:
+    """What a choice depends on: the options, the runtime and the machine."""
     import onnxruntime
 
-    return "|".join(
-        (
-            str(VERSION),
-            quality,
-            onnxruntime.__version__,
-            platform.machine(),
-            platform.processor(),
-            str(os.cpu_count()),
-        )
-    )
+    machine = (platform.machine(), platform.processor(), str(os.cpu_count()))
+    return "|".join((str(VERSION), quality, str(threads), onnxruntime.__version__, *machine))
 
 
 def remembered(folder: Path, key: str) -> Choice | None:
@@ -91,10 +86,14 @@ def remembered(folder: Path, key: str) -> Choice | None:
 
 def remember(folder: Path, key: str, choice: Choice) -> None:
     """Whole or not at all; that it cannot be written costs a measurement at the next start."""
+    known: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        known = dict(list(json.loads((folder / SPEEDS).read_text(encoding="utf-8")).items())[-KEPT:])
+    known[key] = {"quality": choice.quality, "threads": choice.threads}
     with contextlib.suppress(OSError):
         handle, name = tempfile.mkstemp(prefix=SPEEDS, suffix=".part", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({key: {"quality": choice.quality, "threads": choice.threads}}, file)
+            json.dump(known, file)
         try:
             os.replace(name, folder / SPEEDS)
         finally:
@@ -109,7 +108,7 @@ def free_mb() -> float:
 
 
 def busy_share() -> float:
-    """Per cent of all cores that were busy in the last second, this process aside or not: it waits meanwhile."""
+    """Per cent of all cores that other work kept busy in a second; asked while nobody speaks."""
     import psutil
 
     return float(psutil.cpu_percent(LOOK_S))
@@ -117,7 +116,8 @@ def busy_share() -> float:
 
 def first_choice(model: Path, folder: Path, quality: Quality, threads: int) -> tuple[Path, str, int]:
     """What to speak with at once: what was chosen before if it is there and fits, else int8."""
-    known = remembered(folder, signature(quality))
+    key = signature(quality, threads)
+    known = remembered(folder, key) or remembered(folder, f"{key}{BUSY}")
     number = threads or (known.threads if known else default_threads())
     if quality == "fp32" or (quality == "auto" and known is not None and known.quality == "fp32"):
         made = derived.find(model, "fp32", folder) if free_mb() >= LOADING_MB else None
@@ -180,16 +180,12 @@ class Improver:
             self._paths["int8"] = made
         if self._quality != "int8" and free_mb() >= (LOADING_MB if self._is_made() else MAKING_MB):
             self._paths["fp32"] = derived.find_or_make(self._model, "fp32", self._folder, self._stopped)
-        key = signature(self._quality if "fp32" in self._paths else "int8")
+        key = signature(self._quality if "fp32" in self._paths else "int8", self._threads)
         choice = remembered(self._folder, key)
-        if choice is not None and self._threads:
-            choice = replace(choice, threads=self._threads)
         if choice is None or choice.quality not in self._paths:
-            if not self._paths:
-                return
-            choice = self._measured(key) or Choice(
-                "fp32" if "fp32" in self._paths else "int8", self._threads or default_threads()
-            )
+            choice = self._measured(key)
+        if choice is None:
+            return
         now = self._runs.session
         if (choice.quality, choice.threads) != (now.quality, now.threads) and not self._stopped.is_set():
             better = Session(self._paths[choice.quality], choice.quality, choice.threads)
@@ -197,20 +193,26 @@ class Improver:
             self._runs.offer(better)
 
     def _measured(self, key: str) -> Choice | None:
-        if busy_share() > HALF:
-            return None
-        times = self._times()
-        if self._stopped.is_set():
-            return None
-        remember(self._folder, key, choice := best(times))
+        while self._runs.speaking and not self._stopped.wait(PAUSE_S):
+            pass
+        busy = busy_share() > REST
+        key = f"{key}{BUSY}" if busy else key
+        choice = remembered(self._folder, key) if busy else None
+        if choice is None or choice.quality not in self._paths:
+            usual = self._threads or (default_threads() if busy else 0)
+            threads = [usual] if usual else candidates(os.cpu_count() or 2)
+            times = self._times(threads, time.process_time if busy else time.perf_counter)
+            if self._stopped.is_set() or not times:
+                return None
+            choice = best(times)
+            remember(self._folder, key, choice)
         return choice
 
     def _is_made(self) -> bool:
         return derived.find(self._model, "fp32", self._folder) is not None
 
-    def _times(self) -> Mapping[Choice, float]:
+    def _times(self, threads: Sequence[int], clock: Callable[[], float]) -> Mapping[Choice, float]:
         """One session at a time, so that memory holds two at most."""
-        threads = [self._threads] if self._threads else candidates(os.cpu_count() or 2)
         qualities = ["fp32"] if self._quality == "fp32" and "fp32" in self._paths else list(self._paths)
         times: dict[Choice, float] = {}
         for quality in qualities:
@@ -218,20 +220,19 @@ class Improver:
                 if self._stopped.is_set():
                     return times
                 session = Session(self._paths[quality], quality, number)
-                self._say(session, self._options)
-                times[Choice(quality, number)] = min(self._time(session) for _ in range(ROUNDS))
+                times[Choice(quality, number)] = min(self._time(session, clock) for _ in range(ROUNDS))
         return times
 
-    def _time(self, session: Session) -> float:
+    def _time(self, session: Session, clock: Callable[[], float]) -> float:
         """A run while nobody speaks, if there is such a time soon."""
         taken = 0.0
         for _ in range(10):
             while self._runs.speaking and not self._stopped.wait(PAUSE_S):
                 pass
             begun = self._runs.begun
-            start = time.perf_counter()
+            start = clock()
             self._say(session, self._options)
-            taken = time.perf_counter() - start
+            taken = clock() - start
             if begun == self._runs.begun:
                 break
         return taken

@@ -40,3 +40,10 @@ def test_a_choice_is_remembered_for_its_machine(tmp_path: Path) -> None:
 def test_nonsense_is_forgotten(tmp_path: Path, nonsense: str) -> None:
     (tmp_path / "speeds.json").write_text(nonsense, encoding="utf-8")
     assert remembered(tmp_path, "here") is None
+
+
+def test_what_was_remembered_of_others_stays(tmp_path: Path) -> None:
+    for number in range(20):
+        remember(tmp_path, f"machine {number}", Choice("int8", 1))
+    assert remembered(tmp_path, "machine 19") == remembered(tmp_path, "machine 18") == Choice("int8", 1)
+    assert remembered(tmp_path, "machine 0") is None

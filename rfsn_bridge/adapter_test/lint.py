@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from rfsn_bridge.adapter_test.rule import Check, Finding, Rule
-from rfsn_bridge.adapter_test.rules import actions, fields, handshake, ids, rates, reconnect, reports, world
+from rfsn_bridge.adapter_test.rules import (
+    actions,
+    fields,
+    handshake,
+    ids,
+    placing,
+    rates,
+    reconnect,
+    reports,
+    world,
+)
 from rfsn_bridge.adapter_test.story import Story
 from rfsn_bridge.adapter_test.tape import Event, Said
 
@@ -16,6 +26,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     world.Game,
     rates.Rates,
     reports.Reports,
+    placing.Placing,
     actions.Actions,
 )
 RULES: tuple[Rule, ...] = tuple(rule for check in CHECKS for rule in check().rules)

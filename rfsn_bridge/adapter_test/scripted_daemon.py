@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rfsn_bridge.adapter_test.lint import Lint
 from rfsn_bridge.adapter_test.provoke import Cut, Plan, Provoker
@@ -15,7 +16,7 @@ from rfsn_bridge.adapter_test.tap import Tap
 from rfsn_bridge.adapter_test.tape import Closed, Event, Opened, Polled, Said
 from rfsn_bridge.bridge import Bridge
 from rfsn_bridge.protocol.messages import Limits
-from rfsn_bridge.testing import Settings, running_daemon
+from rfsn_bridge.testing import Settings, ToneOptions, running_daemon
 
 _LOOK_S = 0.05
 _POLLS_MISSED_S = 5.5
@@ -54,6 +55,13 @@ class Outcome:
     """How many messages of each type the adapter sent."""
     transports: list[str] = field(default_factory=list)
     turns: int = 0
+    audio: str = "none"
+
+
+def _voice(speed: float) -> dict[str, dict[str, Any]]:
+    """A voice as fast as the game. What it says for the daemon to play passes in silence: it is only tones."""
+    tone = {"ms_per_character": max(1, round(ToneOptions().ms_per_character / speed))}
+    return {"tts": {"options": {"tone": tone}}, "playback": {"device": "none"}}
 
 
 class Trial:
@@ -81,7 +89,7 @@ class Trial:
                 running_daemon(
                     PacedModel(setup.pace_s / setup.speed, eager=setup.eager),
                     data,
-                    Settings(voice=setup.voice, limits=limits),
+                    Settings(config=_voice(setup.speed), voice=setup.voice, limits=limits),
                 )
             )
             self._bridge = daemon.bridge
@@ -107,6 +115,7 @@ class Trial:
         self.tested.findings += self._lint.end(self._clock())
         self.tested.provoked = self._provoker.did
         self.tested.turns = len(self._lint.story.turns)
+        self.tested.audio = self._lint.story.audio
         return self.tested
 
     def _clock(self) -> float:

@@ -1,6 +1,7 @@
 """The simulated Skyrim with our own plugin in it, as a process beside the adapter test."""
 
 import asyncio
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -9,15 +10,15 @@ from pathlib import Path
 from rfsn_bridge.errors import BridgeError
 
 TRANSPORTS = ("web_socket", "page", "long_poll")
-SPEED = 8
-"""Seconds of the game in one second: its evening has a pause of ten minutes."""
+SPEEDS = {"none": 8, "daemon": 4}
+"""Seconds of the game in one second, by who speaks: its evening has a pause of ten minutes; sound takes its time."""
 _MAJOR = 20
 
 
-async def play(simulator: Path, urls: tuple[str, str], transport: str) -> int:
+async def play(simulator: Path, urls: tuple[str, str], transport: str, audio: str = "none") -> int:
     """Play an evening against the daemon at `urls` (WebSocket, HTTP); the game's exit code."""
     process = await asyncio.create_subprocess_exec(
-        *command(simulator, urls, transport), stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+        *command(simulator, urls, transport, audio), stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
     )
     try:
         return await process.wait()
@@ -27,7 +28,7 @@ async def play(simulator: Path, urls: tuple[str, str], transport: str) -> int:
             await process.wait()
 
 
-def command(simulator: Path, urls: tuple[str, str], transport: str) -> Sequence[str]:
+def command(simulator: Path, urls: tuple[str, str], transport: str, audio: str = "none") -> Sequence[str]:
     """Raises BridgeError where something is missing."""
     node = shutil.which("node")
     if node is None:
@@ -37,4 +38,5 @@ def command(simulator: Path, urls: tuple[str, str], transport: str) -> Sequence[
         raise BridgeError(f"{run} is missing", "install rfsn-bridge again")
     url, http_url = urls
     where = ("--daemon", url, "--http", http_url)
-    return (node, str(run), *where, "--transport", transport, "--speed", str(SPEED))
+    settings = ("--settings", json.dumps({"audio": audio}))
+    return (node, str(run), *where, *settings, "--transport", transport, "--speed", str(SPEEDS[audio]))

@@ -106,7 +106,9 @@ class Story:
 
     @property
     def reports_are_due(self) -> bool:
-        """Whether what was heard is the adapter's to report."""
+        """Whether what was heard is the adapter's to report; of what it plays itself the daemon knows."""
+        if self.audio == "daemon":
+            return False
         paced = self.audio in ("binary", "file") or bool(self.can("visemes"))
         return bool(self.can("reports")) and paced
 

@@ -114,6 +114,9 @@ def _add_test(commands: "argparse._SubParsersAction[ArgumentParser]") -> None:
     command.add_argument(
         "--transport", choices=simulated_game.TRANSPORTS, default="web_socket", help="of the simulated game"
     )
+    command.add_argument(
+        "--audio", choices=simulated_game.SPEEDS, default="none", help="who speaks in the simulated game (none)"
+    )
     command.add_argument("--rules", action="store_true", help="list the rules, and test nothing")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(func=test_adapter)
@@ -201,7 +204,7 @@ def test_adapter(args: Namespace) -> int:
         seconds=args.seconds,
         patience_s=args.patience,
         grace_s=args.grace,
-        speed=simulated_game.SPEED if args.subject == "skyrim" else 1.0,
+        speed=simulated_game.SPEEDS[args.audio] if args.subject == "skyrim" else 1.0,
         eager=args.subject != "skyrim",
     )
     tested, played = asyncio.run(_try(setup, args))
@@ -221,7 +224,7 @@ async def _try(setup: Setup, args: Namespace) -> tuple[Outcome, int]:
         async with trial.listen(Path(data)) as (url, http_url):
             print(f"listening on {url} and {http_url}", file=sys.stderr, flush=True)
             if args.subject == "skyrim":
-                played = await _until_stopped(_play(url, http_url, args.transport))
+                played = await _until_stopped(_play(url, http_url, args.transport, args.audio))
             else:
                 played = await _until_stopped(trial.until_gone())
         return trial.finish(), played or 0
@@ -238,9 +241,9 @@ async def _until_stopped(work: Coroutine[Any, Any, int | None]) -> int | None:
     return None
 
 
-async def _play(url: str, http_url: str, transport: str) -> int:
+async def _play(url: str, http_url: str, transport: str, audio: str) -> int:
     simulator = paths.game_adapters / "skyrim" / "simulator"
-    return await simulated_game.play(simulator, (url, http_url), transport)
+    return await simulated_game.play(simulator, (url, http_url), transport, audio)
 
 
 def _listen_on(url: str) -> tuple[str | None, int | None]:

@@ -258,12 +258,14 @@ def test_a_missing_simulator_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("audio", simulated_game.SPEEDS)
 @pytest.mark.parametrize("transport", simulated_game.TRANSPORTS)
-async def test_our_own_adapter_passes_in_the_simulated_game(transport: str) -> None:
+async def test_our_own_adapter_passes_in_the_simulated_game(transport: str, audio: str) -> None:
     if not (paths.game_adapters / "skyrim" / "simulator" / "run.mjs").is_file():
         pytest.skip("without the simulated game")
+    chosen = ("skyrim", "--transport", transport, "--audio", audio, "--json")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rfsn_bridge", "adapter", "test", "skyrim", "--transport", transport, "--json"),
+        *(sys.executable, "-m", "rfsn_bridge", "adapter", "test", *chosen),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

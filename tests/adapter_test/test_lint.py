@@ -48,6 +48,17 @@ def speech() -> Tape:
     return tape.tell("audio_end", turn_id="t1", seq=0, duration_ms=2000, chunks=2).finish()
 
 
+def played_by_the_daemon(*, listener: bool = True, npc_id: str = LYDIA, seconds: float = 2) -> Tape:
+    """A sentence that the daemon plays, and where it was said to come from."""
+    tape = Tape().connect(audio="daemon").meet().meet("npc-1", "Farkas").line().sentence(duration_ms=None)
+    ears = {"position": [0, 0, 0], "forward": [0, 1, 0]} if listener else None
+    tape.say("positions", id=None, listener=ears, npcs={npc_id: [9, 0, 0]})
+    tape.tell("audio", turn_id="t1", seq=0, through_seq=0, sample_rate=24000).finish()
+    tape.tell("playback", turn_id="t1", seq=0, status="started", heard_ms=0).wait(seconds)
+    tape.tell("playback", turn_id="t1", seq=0, status="ended", heard_ms=round(1000 * seconds))
+    return tape.tell("turn_recorded", turn_id="t1").wait(20)
+
+
 def again() -> Tape:
     """A session of the same adapter after the first is lost."""
     tape = met().say("game_started", playthrough="p").answer().turn()
@@ -93,6 +104,8 @@ BREACHES: dict[str, Callable[[], Tape]] = {
     "chatty": lambda: many(60, 1),
     "positions-rate": lambda: positions(30, 2),
     "positions-idle": lambda: met().say("positions", id=None, npcs={}),
+    "positions-missing": lambda: played_by_the_daemon(npc_id="npc-1"),
+    "report-needless": lambda: played_by_the_daemon().report("ended", 1000),
     "report-undeclared": lambda: Tape().connect(capabilities={"audio": "none"}).meet().turn(),
     "report-unknown": lambda: met().turn().report("started", turn_id="t9"),
     "report-order": lambda: met().line().sentence().finish().wait(1).report("ended", 1000),
@@ -172,6 +185,8 @@ RIGHT: dict[str, Callable[[], Tape]] = {
         .wait(1)
         .report("ended", 1000)
     ),
+    "what the daemon plays, without reports": lambda: played_by_the_daemon(),
+    "a word that the daemon plays": lambda: played_by_the_daemon(npc_id="npc-1", seconds=0.5),
     "a text that is shown, without reports": lambda: (
         Tape().connect(capabilities={"audio": "none"}).meet().line().sentence(duration_ms=None).finish().wait(20)
     ),
@@ -238,6 +253,11 @@ RIGHT: dict[str, Callable[[], Tape]] = {
 @pytest.mark.parametrize("case", RIGHT)
 def test_nothing_is_found_in(case: str) -> None:
     assert RIGHT[case]().findings() == []
+
+
+def test_a_listener_must_be_somewhere() -> None:
+    (finding,) = played_by_the_daemon(listener=False).findings()
+    assert (finding.rule, "listener" in finding.what) == ("positions-missing", True)
 
 
 def test_a_finding_shows_the_message_and_what_to_do() -> None:

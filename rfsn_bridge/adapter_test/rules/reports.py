@@ -52,6 +52,8 @@ class Reports:
     def see(self, event: Event, story: Story) -> Iterator[Finding]:
         if not isinstance(event, Said) or event.kind != "speech_report" or event.message is None or event.repeat:
             return
+        if story.audio == "daemon":
+            return  # placing.py has a word for it
         if not story.can("reports"):
             if not self._told_undeclared:
                 self._told_undeclared = True

@@ -16,6 +16,7 @@ from rfsn_bridge.domain import AudioChunk, Sentence, SpeechRequest, WordTiming
 from rfsn_bridge.errors import VoiceError
 from rfsn_bridge.speech.compose import Composer, Piece
 from rfsn_bridge.speech.floor import Floor
+from rfsn_bridge.speech.one_rate import OneRate
 from rfsn_bridge.speech.outlets import Ears, Outlet
 from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, Pace
 from rfsn_bridge.speech.queue import QueueClosed, Superseded
@@ -78,11 +79,14 @@ class TurnVoice:
         self._all_ordered = False
         self._ordered_s = 0.0
         """Of speech that was ordered and has not gone out."""
+        self._begun = False
+        """A sentence has come in."""
         self._heard_first = False
         self._saying = -1
         """The first sentence of the passage that is being said."""
         self._said_s = 0.0
         """Of its sound."""
+        self._rate = OneRate()
         self._speaking: Take | None = None
         self._silent = False
         self._written_per_s = 0.0
@@ -91,6 +95,7 @@ class TurnVoice:
     # --- Text comes in
 
     def say(self, sentence: Sentence) -> None:
+        self._begun = True
         text, phonemes = self._spoken(sentence.text)
         if text:
             self._composer.add(sentence.seq, text, phonemes, ends_sentence=sentence.ends_sentence)
@@ -113,10 +118,13 @@ class TurnVoice:
     def first_clause(self, text: str, written_per_s: float) -> int:
         """How much of the unfinished first sentence should be shown and said at once; 0: nothing yet.
 
-        `written_per_s`: how many characters come in a second.
+        `written_per_s`: how many characters come in a second. Asked once more when the sentence has just been said,
+        `text` is a word of the next one, and tells nothing of that.
         """
+        if self._begun or not text:
+            return 0
         self._written_per_s = written_per_s
-        return self._pace.first(text, _USUAL_REST / written_per_s) if text else 0
+        return self._pace.first(text, _USUAL_REST / written_per_s)
 
     def silence(self) -> None:
         """No sound after this, not even what is ready."""
@@ -202,7 +210,7 @@ class TurnVoice:
     async def _passage(self, take: Take) -> None:
         """Have a passage heard: this piece, and those that go on with it."""
         first = take.piece
-        self._saying, self._said_s = first.seq, 0.0
+        self._saying, self._said_s, self._rate = first.seq, 0.0, OneRate()
         began = False
         failure = ""
         while True:
@@ -238,7 +246,7 @@ class TurnVoice:
         self._speaking = take
         await take.sounding()
         async for piece_chunk in take:
-            chunk = later(piece_chunk, begun_ms)
+            chunk = self._rate.passed(later(piece_chunk, begun_ms))
             if not began:
                 if not self._heard_first:
                     await self._hold(take.piece)

@@ -1,6 +1,7 @@
 """What the game tells of its world: events, scenes, pauses, saves; and speech for games without sound from us."""
 
 import asyncio
+import json
 import wave
 from pathlib import Path
 
@@ -157,10 +158,19 @@ async def test_speech_is_a_whole_file_before_it_is_told_of(tmp_path: Path) -> No
             with wave.open(str(tmp_path / "mod" / audio["path"])) as sound:
                 length_ms = 1000 * sound.getnframes() / sound.getframerate()
             assert abs(length_ms - audio["duration_ms"]) <= 1 and audio["visemes"]
+            beside = (tmp_path / "mod" / audio["path"]).with_suffix(".json").read_text(encoding="utf-8")
+            lips = json.loads(beside)
+            assert lips == {"duration_ms": audio["duration_ms"], "visemes": audio["visemes"]}
+            assert mouth_at_the_end(lips["visemes"]) == {0} and lips["visemes"][-1][0] <= lips["duration_ms"]
             await client.send(type="speech_report", turn_id=turn, seq=seq, status="ended")
         assert (await client.until("turn_recorded"))["heard_text"] == "".join(REPLY)
     assert not list((tmp_path / "mod").rglob("*.part"))
     assert not client.messages("audio_end") and not client.frames()
+
+
+def mouth_at_the_end(visemes: list[list[float]]) -> set[float]:
+    """How far each of the mouth's shapes is open when all has been said."""
+    return set({shape: weight for _, shape, weight in visemes}.values())
 
 
 async def test_without_a_folder_there_are_no_files_and_the_player_is_told(tmp_path: Path) -> None:
@@ -228,7 +238,7 @@ class _Clock:
 
 
 def _use(game: Game, clock: _Clock) -> None:
-    setattr(game, "_playing", PlayingTime(clock))
+    setattr(game._playing, "_clock", clock)
 
 
 # --- Saves

@@ -11,7 +11,7 @@ from rfsn_bridge.errors import BridgeError
 
 TRANSPORTS = ("web_socket", "page", "long_poll")
 SPEEDS = {"none": 8, "daemon": 4}
-"""Seconds of the game in one second, by who speaks: its evening has a pause of ten minutes; sound takes its time."""
+"""Seconds of the game in one second, by who speaks. Its evening has a pause of ten minutes; sound needs time."""
 _MAJOR = 20
 
 

@@ -133,7 +133,8 @@ async def test_transcript(path: Path, tmp_path: Path) -> None:
     transcript = yaml.safe_load(path.read_text(encoding="utf-8"))
     replies = [transcript[key] for key in ("reply", "choice") if key in transcript]
     llm = ScriptedLLM(*replies, gated=True)
-    async with running_daemon(llm, tmp_path, Settings(voice=True)) as daemon:
+    settings = Settings(voice=True, config={"playback": {"device": "none"}})
+    async with running_daemon(llm, tmp_path, settings) as daemon:
         assert daemon.bridge.snapshot.voice
         await daemon.bridge.snapshot.voice.warm_up()  # a slow start would be told of in between
         await Player(daemon).play(transcript["steps"])

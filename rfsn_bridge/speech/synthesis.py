@@ -170,15 +170,16 @@ class Synthesis:
         if not self._opened:
             self._opened = True
             await self._cache.open()
-        known = await self._cache.get(self._key(take)) if self.voice.fingerprint else ()
+        whose = self.voice.fingerprint
+        key = self._cache.key(take.request, whose)
+        known = await self._cache.get(key) if whose else ()
         for chunk in known:
             take.deliver(chunk)
-        if not known and (spoken := await take.speak(self.voice)):
-            self._cache.put(self._key(take), take.request, spoken)
+        if not known:
+            spoken = await take.speak(self.voice)
+            if whose and whose == self.voice.fingerprint:  # else another engine may have spoken
+                self._cache.put(key, take.request, spoken)
         take.finish()
-
-    def _key(self, take: Take) -> str:
-        return self._cache.key(take.request, self.voice.fingerprint)
 
     async def aclose(self) -> None:
         for take in self._queue.close():

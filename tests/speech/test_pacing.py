@@ -11,16 +11,16 @@ from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, OVERHEAD_S, Pace, breath
 from rfsn_bridge.speech.sentences import SentenceSplitter
 
 REPLIES = (
-    "Whiterun stands at the heart of Skyrim. Its people are proud, and its walls have never fallen. If you must go "
-    "to Bleak Falls Barrow, take a torch and a friend. No. Take two.",
-    "Well met, traveler! I have not seen you here before, so let me give you some advice: stay out of the catacombs "
-    "under the city, because nobody who went down there in the last year has come back alive.",
-    "I used to be an adventurer like you. Then I took an arrow in the knee. Now I stand here day and night and watch "
-    "the same three merchants argue about the price of cabbages.",
+    "Whiterun stands at the heart of Skyrim. Its people are proud, and its walls have never fallen. If you must "
+    "go to Bleak Falls Barrow, take a torch and a friend. No. Take two.",
+    "Well met, traveler! I have not seen you here before, so let me give you some advice: stay out of the "
+    "catacombs under the city, because nobody who went down there in the last year has come back alive.",
+    "I used to be an adventurer like you. Then I took an arrow in the knee. Now I stand here day and night and "
+    "watch the same three merchants argue about the price of cabbages.",
     "Hail. The Jarl is not receiving visitors today. Dragons have been seen near Helgen and he has called his "
     "council together to decide what must be done about it before winter comes.",
-    "Aye. That sword was forged by Eorlund Gray-Mane himself, and there is no finer steel in all of Skyrim. It costs "
-    "five hundred septims, which is less than it is worth.",
+    "Aye. That sword was forged by Eorlund Gray-Mane himself, and there is no finer steel in all of Skyrim. It "
+    "costs five hundred septims, which is less than it is worth.",
 )
 
 
@@ -79,7 +79,7 @@ def test_a_clause_goes_ahead_of_what_is_not_written_yet() -> None:
 
 
 def test_what_comes_next_is_as_long_as_can_be_ready_in_time() -> None:
-    text = "It was forged by Eorlund himself, who works at the Skyforge, and there is no finer steel in all of Skyrim."
+    text = "It was forged by Eorlund himself, who works at the Skyforge, and there is no finer steel in Skyrim."
     assert Pace(0.3).next(text, left_s=10) == 0
     end = Pace(0.5).next(text, left_s=2.5)
     assert 0 < end <= Pace(0.5).in_time(2.5) and text[:end].endswith(", ")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rfsn_bridge.protocol.messages import client_messages
-from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, running_daemon
+from rfsn_bridge.testing import RunningDaemon, ScriptedLLM, Settings, running_daemon
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
@@ -112,6 +112,20 @@ async def test_the_commands_of_the_whole_adapter_are_taken(file: str, tmp_path: 
     async with running_daemon(ScriptedLLM(["Aye."], [NONE]), tmp_path) as daemon:
         said = await run(ROOT / "game_adapters" / file, daemon, typed)
     assert "Lydia: Aye." in said and "[error]" not in said
+
+
+async def test_the_adapter_for_which_the_daemon_plays(tmp_path: Path) -> None:
+    (code,) = fences("python aloud")
+    file = tmp_path / "aloud.py"
+    file.write_text(code, encoding="utf-8")
+    config = {"playback": {"device": "none"}, "tts": {"options": {"tone": {"ms_per_character": 10}}}}
+    settings = Settings(voice=True, config=config)
+    reply = ["*nods* ", "The hall is warm, and the mead is poured. ", "Aye. ", "What now?"]
+    async with running_daemon(ScriptedLLM(reply), tmp_path, settings) as daemon:
+        said = await run(file, daemon)
+    shown = re.sub(r" \(\d\d+ movements of her lips\)", "", said).splitlines()
+    assert shown[-1] == "heard: " + "".join(reply)
+    assert " ".join(line.partition(": ")[2] for line in shown[:-1]) == "".join(reply)
 
 
 async def test_the_adapter_without_websocket(tmp_path: Path) -> None:

@@ -357,6 +357,14 @@ def test_the_plugin_compiles_strictly(compiler: Path) -> None:
     assert '"strict": true' in (ADAPTER / "tsconfig.json").read_text(encoding="utf-8")
 
 
+def test_the_modules_that_need_no_game(compiler: Path) -> None:
+    tests = sorted(map(str, (ADAPTER / "tests").glob("*.test.mjs")))
+    done = subprocess.run(
+        [node(), "--test", *tests], cwd=ADAPTER, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_simulator_compiles_strictly(compiler: Path) -> None:
     if not (ADAPTER / "node_modules" / "@types" / "node").is_dir():
         pytest.skip("@types/node is not installed")

@@ -130,7 +130,7 @@ class KokoroEngine:
             pause_s = BATCH_PAUSE_S if number + 1 < len(batches) else 0.0
             words, sounds = _timings(reading, at, phonemes, durations, start, end, offset_s)
             pcm = _pcm(samples[start:end], pause_s)
-            yield from _chunks(pcm, offset_s, words, sounds)
+            yield from _chunks(pcm, words, sounds)
             offset_s += len(pcm) / 2 / SAMPLE_RATE
 
     def _say_test(self, session: Session, options: Any) -> object:
@@ -199,18 +199,9 @@ def _pcm(samples: Samples, pause_s: float) -> bytes:
     return speech + bytes(2 * int(pause_s * SAMPLE_RATE))
 
 
-def _chunks(
-    pcm: bytes, offset_s: float, words: Sequence[WordTiming], sounds: Sequence[WordTiming]
-) -> Iterator[AudioChunk]:
-    """Pieces of a fifth of a second, each with the words and phonemes that begin in it."""
+def _chunks(pcm: bytes, words: Sequence[WordTiming], sounds: Sequence[WordTiming]) -> Iterator[AudioChunk]:
+    """Pieces of a fifth of a second; the first tells when all words and phonemes sound."""
     size = 2 * int(CHUNK_S * SAMPLE_RATE)
     for start in range(0, len(pcm), size):
-        last = start + size >= len(pcm)
-        from_ms = 1000 * (offset_s + start / 2 / SAMPLE_RATE) if start else 0.0
-        to_ms = float("inf") if last else 1000 * (offset_s + (start + size) / 2 / SAMPLE_RATE)
-        yield AudioChunk(
-            pcm[start : start + size],
-            SAMPLE_RATE,
-            tuple(timing for timing in words if from_ms <= timing.start_ms < to_ms),
-            tuple(timing for timing in sounds if from_ms <= timing.start_ms < to_ms),
-        )
+        times = () if start else (tuple(words), tuple(sounds))
+        yield AudioChunk(pcm[start : start + size], SAMPLE_RATE, *times)

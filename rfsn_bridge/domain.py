@@ -451,7 +451,8 @@ class WordTiming:
 class AudioChunk:
     """Mono PCM, signed 16-bit little-endian.
 
-    `timings` (words) and `phonemes` (IPA) where the engine knows them: those that begin in this chunk.
+    `timings` (words) and `phonemes` (IPA) where the engine knows them: each once, as early as it is known, and at
+    the latest with the chunk in which it begins.
     """
 
     pcm: bytes

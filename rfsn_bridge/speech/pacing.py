@@ -104,12 +104,16 @@ class Pace:
     def hold_s(self, speech_s: float, unwritten_s: float, characters: int, *, inside: bool) -> float:
         """How long to keep the first `speech_s` of sound back, so that the next is ready before it was played.
 
-        What comes next is written in `unwritten_s`, and has about `characters`; `inside` the same sentence there
+        What is said next is written in `unwritten_s`, and has about `characters`; `inside` the same sentence there
         must be no gap.
         """
-        piece = min(characters, _PIECE)
         gap_s = _GAP_INSIDE_S if inside else _GAP_S
-        return max(0.0, unwritten_s + self.work_s(piece) - speech_s - gap_s)
+        return max(0.0, unwritten_s + self.work_s(characters) - speech_s - gap_s)
+
+
+def piece_of(characters: int) -> int:
+    """How much of text that is not ordered yet is about said at a time while little sound is left."""
+    return min(characters, _PIECE)
 
 
 def breaths(text: str, rest: int = _SHORTEST) -> list[int]:

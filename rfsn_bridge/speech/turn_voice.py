@@ -18,7 +18,7 @@ from rfsn_bridge.speech.compose import Composer, Piece
 from rfsn_bridge.speech.floor import Floor
 from rfsn_bridge.speech.one_rate import OneRate
 from rfsn_bridge.speech.outlets import Ears, Outlet
-from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, Pace
+from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, Pace, piece_of
 from rfsn_bridge.speech.queue import QueueClosed, Superseded
 from rfsn_bridge.speech.synthesis import Synthesis, Take
 
@@ -118,8 +118,8 @@ class TurnVoice:
     def first_clause(self, text: str, written_per_s: float) -> int:
         """How much of the unfinished first sentence should be shown and said at once; 0: nothing yet.
 
-        `written_per_s`: how many characters come in a second. Asked once more when the sentence has just been said,
-        `text` is a word of the next one, and tells nothing of that.
+        `written_per_s`: how many characters come in a second. If it is asked once more when the sentence has just
+        been said, `text` is a word of the next one, and tells nothing of that.
         """
         if self._begun or not text:
             return 0
@@ -269,7 +269,8 @@ class TurnVoice:
     async def _hold(self, piece: Piece) -> None:
         """Keep the first sound back where it would run dry before the next can follow."""
         pace = self._pace
-        written = len(piece.rest) or self._composer.waiting
+        following = len(self._ordered[0].piece.text) if self._ordered else 0
+        written = following or len(piece.rest) or self._composer.waiting
         unwritten_s = 0.0
         if not written:
             if self._composer.done:
@@ -277,7 +278,9 @@ class TurnVoice:
             unwritten_s = _USUAL_SENTENCE / self._written_per_s if self._written_per_s else 0.0
         inside = bool(piece.rest) or not piece.ends_sentence
         sound_s = pace.speech_s(len(piece.text))
-        hold_s = pace.hold_s(sound_s, unwritten_s, written or _USUAL_SENTENCE, inside=inside)
+        hold_s = pace.hold_s(
+            sound_s, unwritten_s, following or piece_of(written or _USUAL_SENTENCE), inside=inside
+        )
         if hold_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._following(), min(hold_s, _LONGEST_HOLD_S))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfsn_bridge.speech.compose import Composer, Piece
-from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, OVERHEAD_S, Pace, breaths
+from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, OVERHEAD_S, Pace, breaths, piece_of
 from rfsn_bridge.speech.sentences import SentenceSplitter
 
 REPLIES = (
@@ -127,7 +127,7 @@ def play(reply: str, rtf: float, tokens_per_s: float) -> Played:
             continue
         now += rtf * (OVERHEAD_S + len(piece.text) / CHARACTERS_PER_S)
         if not played.pieces:
-            follows = len(piece.rest) or composer.waiting or 60
+            follows = piece_of(len(piece.rest) or composer.waiting or 60)
             unwritten_s = 0 if piece.rest or composer.waiting else 60 / (4 * tokens_per_s)
             inside = bool(piece.rest) or not piece.ends_sentence
             if not composer.done:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from rfsn_bridge.memory.heard import Hearing, PlayingTime
 from rfsn_bridge.observe.metrics import Meter
-from rfsn_bridge.protocol.messages import Capabilities, Played, SpeechStatus
+from rfsn_bridge.protocol.messages import AudioDropped, Capabilities, Played, SpeechStatus
 from rfsn_bridge.snapshot import Snapshot
 from rfsn_bridge.speech.floor import Floor
 from rfsn_bridge.speech.outlets import Files, Frames, Loudspeaker, Outlet
@@ -16,6 +16,8 @@ from rfsn_bridge.turn import Delivery, Output, RunningTurn
 _LATEST_REPORT_S = 1.5
 _LATEST_PLAYED_S = 30.0
 """How late it may be told that a sound is over: by a client, and by our own player, which always tells."""
+
+LOST = "the sound was lost"
 
 AudioMode = Literal["binary", "file", "daemon", "none"]
 Report = Callable[[RunningTurn, int, SpeechStatus, int], object]
@@ -107,6 +109,11 @@ class AudioPath:
         if sounded.status == "underrun":
             self._bridge.meter.underruns += 1
             return
-        played = Played(turn_id=turn.turn_id, seq=sounded.seq, status=sounded.status, heard_ms=sounded.heard_ms)
-        self._out.send(played)
+        lost = turn.heard.unspoken(sounded.seq) if sounded.status == "aborted" and not turn.silenced else ()
+        for seq in lost:  # the player crashed: it is shown all the same
+            turn.heard.speech_dropped(seq)
+            self._out.send(AudioDropped(turn_id=turn.turn_id, seq=seq, reason=LOST))
+        if not lost:
+            seq, status, heard_ms = sounded.seq, sounded.status, sounded.heard_ms
+            self._out.send(Played(turn_id=turn.turn_id, seq=seq, status=status, heard_ms=heard_ms))
         self._report(turn, sounded.seq, sounded.status, sounded.heard_ms)

@@ -1,6 +1,8 @@
 """How turns sound: one NPC at a time, interrupted in four ways, dropped, and played by the daemon itself."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,20 @@ async def test_a_game_that_was_lost_in_a_menu_silences_no_other(tmp_path: Path) 
             await client.meet("balgruuf")
             turn_id = await client.say("balgruuf")
             await client.until("playback", turn_id=turn_id, status="ended")
+
+
+async def test_what_a_crash_of_the_player_keeps_from_being_heard_is_shown(tmp_path: Path) -> None:
+    settings = spoken(30, **PLAYED)
+    async with daemon_and_client(ScriptedLLM(REPLY), tmp_path, settings, audio="daemon") as (daemon, client):
+        await client.meet("balgruuf")
+        turn_id = await client.say("balgruuf")
+        while not (client.messages("audio", seq=1) and client.messages("playback", seq=0)):
+            await client.receive()
+        assert daemon.bridge.playback.pid
+        os.kill(daemon.bridge.playback.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        await client.until("audio_dropped", turn_id=turn_id, seq=1)
+        recorded = await client.until("turn_recorded", turn_id=turn_id)
+        assert recorded["heard_text"].endswith("".join(REPLY[1:]))
+        played = [(message["seq"], message["status"]) for message in client.messages("playback")]
+        assert played[:2] == [(0, "started"), (0, "aborted")] and (1, "aborted") not in played
+        assert not client.messages("audio_dropped", seq=0)

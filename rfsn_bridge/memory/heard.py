@@ -64,6 +64,8 @@ class _Said:
     started_at: float | None = None
     heard: float = 0.0
     """The part that was heard, in [0, 1]."""
+    dropped: bool = False
+    """It was shown instead of spoken; what became of its sound no longer counts."""
     settled: bool = False
     """Nothing more will be known of it."""
 
@@ -111,14 +113,20 @@ class Heard:
     def speech_dropped(self, seq: int) -> None:
         """A sentence stays unspoken, but it was shown."""
         for said in self._covered(seq):
-            said.heard, said.settled = 1.0, True
+            said.heard, said.dropped, said.settled = 1.0, True, True
+
+    def unspoken(self, seq: int) -> range:
+        """The sentences of an utterance, if nothing of it was ever begun or dropped."""
+        covered = self._covered(seq)
+        begun = any(said.dropped or said.started_at is not None for said in covered)
+        return range(seq, seq if begun else seq + len(covered))
 
     def report(self, seq: int, status: str, heard_ms: int | None, now: float) -> bool:
         """A `speech_report`; False if there is no such sentence."""
         covered = self._covered(seq)
         if not covered:
             return False
-        if self._hearing is not Hearing.REPORTED:
+        if self._hearing is not Hearing.REPORTED or covered[0].dropped:
             return True
         if status == "started":
             for said in covered:

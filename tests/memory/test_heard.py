@@ -88,6 +88,18 @@ def test_a_sentence_that_could_not_be_spoken_was_read() -> None:
     assert h.settled and h.result(1.0) == (FIRST, 0)
 
 
+def test_what_was_shown_instead_is_not_unheard_because_its_sound_broke_off() -> None:
+    h = Heard(Hearing.REPORTED)
+    h.shown("No.")
+    h.shown(" Take two.")
+    h.speech_sent(0, 1, 0.0)
+    assert list(h.unspoken(0)) == [0, 1]
+    h.speech_dropped(0)
+    assert h.report(0, "aborted", 0, 1.0) and not h.unspoken(0)
+    h.finished(1.0, interrupted=False)
+    assert h.settled and h.result(1.0) == ("No. Take two.", 1)
+
+
 def test_sentences_spoken_together_are_reported_together() -> None:
     h = Heard(Hearing.REPORTED)
     h.shown("No.")

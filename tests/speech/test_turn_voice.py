@@ -1,13 +1,16 @@
 """When the voice of a turn begins."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from rfsn_bridge.domain import AudioChunk, Sentence
+from rfsn_bridge.domain import AudioChunk, Sentence, SpeechRequest
 from rfsn_bridge.speech.cache import PhraseCache
 from rfsn_bridge.speech.compose import Piece
 from rfsn_bridge.speech.floor import Floor
-from rfsn_bridge.speech.synthesis import Synthesis
+from rfsn_bridge.speech.synthesis import Synthesis, Voice
 from rfsn_bridge.speech.text_only import Silence
 from rfsn_bridge.speech.turn_voice import TurnVoice
 
@@ -15,9 +18,14 @@ from rfsn_bridge.speech.turn_voice import TurnVoice
 class Nobody:
     """Neither plays nor hears."""
 
-    whole = False
+    whole = True
 
-    def begin(self, piece: Piece, chunk: AudioChunk) -> None: ...
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def begin(self, piece: Piece, chunk: AudioChunk) -> None:
+        self.begun.append(piece.text)
+
     def feed(self, chunk: AudioChunk) -> None: ...
     async def end(self, pause_s: float) -> None: ...
     def fail(self) -> None: ...
@@ -27,16 +35,38 @@ class Nobody:
     def speech_dropped(self, seq: int) -> None: ...
 
 
-def turn_voice() -> TurnVoice:
-    synthesis = Synthesis(
-        Silence(), PhraseCache(Path("nowhere"), memory_bytes=0, disk_bytes=0), size=3, when_full="wait"
-    )
+class Gated:
+    """A slow voice: each piece is there when it is released."""
+
+    ready, voices, fingerprint, real_time_factor = True, ("",), "", 0.9
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
+
+    def speak(self, request: SpeechRequest) -> Any:
+        released = asyncio.Event()
+        self.asked.put_nowait((request.text, released))
+
+        async def chunks() -> AsyncIterator[AudioChunk]:
+            await released.wait()
+            yield AudioChunk(bytes(4800), 24_000)
+
+        @asynccontextmanager
+        async def utterance() -> AsyncIterator[AsyncIterator[AudioChunk]]:
+            yield chunks()
+
+        return utterance()
+
+
+def turn_voice(voice: Voice | None = None, listener: Nobody | None = None) -> TurnVoice:
+    cache = PhraseCache(Path("nowhere"), memory_bytes=0, disk_bytes=0)
+    listener = listener or Nobody()
     return TurnVoice(
         "t.1",
-        synthesis,
+        Synthesis(voice or Silence(), cache, size=3, when_full="wait"),
         Floor(lambda: 0.0),
-        Nobody(),
-        Nobody(),
+        listener,
+        listener,
         lambda text: (text, {}),
         "",
         1.0,
@@ -58,3 +88,22 @@ def test_nothing_of_the_second_sentence_goes_ahead_nor_is_it_taken_for_the_pace_
     voice.say(Sentence(0, "Well met, traveller."))
     assert voice.first_clause(NEXT, 10.0) == 0
     assert voice._written_per_s == 100.0
+
+
+async def test_a_word_is_held_back_while_the_sentence_that_was_ordered_after_it_is_not_ready() -> None:
+    engine, listener = Gated(), Nobody()
+    voice = turn_voice(engine, listener)
+    voice.say(Sentence(0, "Never."))
+    running = asyncio.create_task(voice.run())
+    said, first = await engine.asked.get()
+    voice.say(Sentence(1, "I have nothing more to say about the war and neither has anybody here."))
+    voice.end()
+    first.set()
+    _, second = await engine.asked.get()
+    assert said == "Never." and not listener.begun
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not listener.begun
+    second.set()
+    await running
+    assert listener.begun[0] == "Never."

@@ -13,35 +13,27 @@ from __future__ import annotations
 
 import array
 import asyncio
-import base64
-import json
 import multiprocessing
 import random
-import threading
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
 from embedded import bare_parts, models, settings
-from report import Found, Row, Size, Skipped, main, median, percentile, rank, single
+from report import Found, Row, Size, Skipped, main, median, single
+from speech_interrupted import barge_in, cut_rows, small_rows
 from speech_peers import AsShipped, First, burn, leading_silence_s, policies, tokens_of
-from speech_scene import REPLIES, Heard, PacedDaemon, first_audio, hear, paced_daemon
+from speech_scene import REPLIES, Heard, hear, kokoro_only, met, paced_daemon
 
-from rfsn_bridge.client import Client, TurnStream, connect
 from rfsn_bridge.domain import SpeechRequest
 from rfsn_bridge.errors import ModelMissing
-from rfsn_bridge.protocol.frames import AudioFrame
-from rfsn_bridge.protocol.messages import Interrupt, NpcUpdate, TurnFinished
 from rfsn_bridge.speech.fallback import VoiceChain
 
 RATES = (15, 30, 60)
-SETTLE_S = 90
 INSIDE_S, BETWEEN_S = 0.05, 0.5
 FACTORS = (0.25, 0.5, 0.9)
 """Real-time factors of a voice that only waits: what remains is ours."""
-LONG, SHORT = 6, 2
 GOALS = {"pipecat": 0.5, "quick-yield": 0.77}
 STRETCH = {"pipecat": 0.32, "quick-yield": 0.5}
 
@@ -58,20 +50,6 @@ class Sides:
     shipped_silence: list[float] = field(default_factory=list)
 
 
-async def settled(daemon: PacedDaemon) -> None:
-    """Return when the voice is loaded and has found its best graph, and rests."""
-    address = daemon.url.replace("ws://", "http://").rpartition("/")[0] + "/health"
-    until = time.perf_counter() + SETTLE_S
-    quiet = 0
-    while quiet < 4 and time.perf_counter() < until:
-        answer = await asyncio.to_thread(lambda: json.load(urllib.request.urlopen(address, timeout=5)))  # noqa: S310
-        processes = [daemon.process, *daemon.process.children(recursive=True)]
-        before = [sum(each.cpu_times()[:2]) for each in processes]
-        await asyncio.sleep(0.5)
-        spent_s = sum(sum(each.cpu_times()[:2]) for each in processes if each.is_running()) - sum(before)
-        quiet = quiet + 1 if answer["voice_ready"] and spent_s < 0.05 else 0
-
-
 async def spoken(voice: VoiceChain, text: str) -> tuple[float, float]:
     """Seconds to the first chunk, and the real-time factor."""
     began = time.perf_counter()
@@ -81,14 +59,6 @@ async def spoken(voice: VoiceChain, text: str) -> tuple[float, float]:
             first = first or time.perf_counter() - began
             speech_s += len(chunk.pcm) / 2 / chunk.sample_rate
     return first, (time.perf_counter() - began) / speech_s
-
-
-@asynccontextmanager
-async def met(daemon: PacedDaemon) -> AsyncIterator[Client]:
-    async with connect(daemon.url, name="speech", audio="binary", reports=False) as client:
-        await client.request(NpcUpdate(npc_id="npc", name="Lydia", voice="af_bella"))
-        await settled(daemon)
-        yield client
 
 
 # --- Reply time, and stutter ----------------------------------------------------------------------
@@ -105,11 +75,9 @@ def the_first_words() -> dict[tuple[str, int], First]:
 
 async def replies(rounds: int, firsts: dict[tuple[str, int], First], found: Sides) -> None:
     paths = models("kokoro", "kokoro-voices")
-    document = settings(paths)
-    document.pop("llm")
     async with AsyncExitStack() as stack:
         shipped = stack.enter_context(closing(AsShipped(paths["kokoro"], paths["kokoro-voices"])))
-        daemon = await stack.enter_async_context(paced_daemon(document))
+        daemon = await stack.enter_async_context(paced_daemon(kokoro_only()))
         client = await stack.enter_async_context(met(daemon))
         _, voice = await stack.enter_async_context(bare_parts(settings(paths)))
         await voice.warm_up()
@@ -211,10 +179,8 @@ def busy(cores: int) -> Iterator[None]:
 
 
 async def beside_a_game(rounds: int) -> dict[int, list[Heard]]:
-    document = settings(models("kokoro", "kokoro-voices"))
-    document.pop("llm")
     turns: dict[int, list[Heard]] = {rate: [] for rate in RATES}
-    async with paced_daemon(document) as daemon, met(daemon) as client:
+    async with paced_daemon(kokoro_only()) as daemon, met(daemon) as client:
         with busy(1):
             for number in range(3):
                 await hear(client, number, 60)
@@ -249,130 +215,6 @@ async def pacing_rows() -> list[Row]:
             rows.append(median(f"first audio at {rate} tokens/s, {beside}", "s", first))
         rows += gap_rows(turns, beside)
     return rows
-
-
-# --- Silence --------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Cuts:
-    """Milliseconds since the interruption, but for the last two."""
-
-    finished: list[float] = field(default_factory=list)
-    last_frame: list[float] = field(default_factory=list)
-    after: list[float] = field(default_factory=list)
-    """From the next line to its first sound, just after an interruption, in s."""
-    rested: list[float] = field(default_factory=list)
-    """The same where the voice had nothing to do."""
-
-
-async def barge_in(times: int) -> Cuts:
-    """Interrupted while the voice is at work, one to so many hundredths of a second after the first sound."""
-    document = settings(models("kokoro", "kokoro-voices"))
-    document.pop("llm")
-    cuts = Cuts()
-    async with paced_daemon(document) as daemon, met(daemon) as client:
-        for _ in range(times + 1):
-            _, turn = await first_audio(client, LONG, 1000)
-            ending = asyncio.create_task(how_it_ends(turn))
-            await asyncio.sleep(random.uniform(0.0, 0.6))
-            began = time.perf_counter()
-            await client.request(Interrupt(priority="critical"))
-            last, finished = await ending
-            cuts.finished.append(1000 * (finished - began))
-            cuts.last_frame.append(max(0.0, 1000 * (last - began)))
-            cuts.after.append(await one_short(client))
-            await asyncio.sleep(0.7)
-            cuts.rested.append(await one_short(client))
-            await asyncio.sleep(0.3)
-    for values in (cuts.finished, cuts.last_frame, cuts.after, cuts.rested):
-        del values[0]  # the first is slow
-    return cuts
-
-
-async def how_it_ends(turn: TurnStream) -> tuple[float, float]:
-    """When the last frame and `turn_finished` came."""
-    last = finished = 0.0
-    async with turn:
-        async for part in turn:
-            if isinstance(part, AudioFrame):
-                last = time.perf_counter()
-            elif isinstance(part, TurnFinished):
-                finished = time.perf_counter()
-    return last, finished
-
-
-async def one_short(client: Client) -> float:
-    at, turn = await first_audio(client, SHORT, 1000)
-    await client.request(Interrupt(priority="critical"))
-    await how_it_ends(turn)
-    return at
-
-
-def cut_rows(cuts: Cuts) -> Iterator[Row]:
-    later = {p: 1000 * (percentile(cuts.after, p) - percentile(cuts.rested, p)) for p in (50, 90)}
-    note = "0: none came after that"
-    yield median("interrupt to turn_finished", "ms", cuts.finished, ("<=", 15))
-    yield rank("interrupt to turn_finished, 90 of 100", "ms", cuts.finished, 90, ("<=", 60))
-    yield median("interrupt to the last frame", "ms", cuts.last_frame, ("<=", 15), note)
-    yield rank("interrupt to the last frame, 90 of 100", "ms", cuts.last_frame, 90, ("<=", 60))
-    yield median("the next line to its first sound, after that", "s", cuts.after)
-    yield median("the same with a voice that rested", "s", cuts.rested)
-    what = "the interruption costs the next line"
-    times = len(cuts.after)
-    yield single(
-        what, "ms", later[50], ("<=", 15), "the difference of the medians: when the voice was free", times
-    )
-    yield single(f"{what}, 90 of 100", "ms", later[90], ("<=", 60), samples=times)
-
-
-# --- Small parts ----------------------------------------------------------------------------------
-
-
-async def hops(count: int) -> float:
-    """Items a second from a thread to the event loop."""
-    loop = asyncio.get_running_loop()
-    arrived: list[int] = []
-    done = asyncio.Event()
-
-    def arrive(number: int) -> None:
-        arrived.append(number)
-        if number == count - 1:
-            done.set()
-
-    def give() -> None:
-        for number in range(count):
-            loop.call_soon_threadsafe(arrive, number)
-
-    began = time.perf_counter()
-    threading.Thread(target=give).start()
-    await done.wait()
-    assert arrived == list(range(count))
-    return count / (time.perf_counter() - began)
-
-
-def frame_us(frames: int) -> tuple[float, float]:
-    """Microseconds of work for a frame of 0.2 s: as it is sent, and as JSON with base64 would be."""
-    pcm = random.randbytes(9600)
-    began = time.thread_time()
-    for number in range(frames):
-        AudioFrame(7, 1, number & 0xFF, pcm).encode()
-    ours = time.thread_time() - began
-    few = max(1, frames // 50)
-    began = time.thread_time()
-    for number in range(few):
-        json.dumps({"turn": 7, "seq": 1, "chunk": number, "pcm": base64.b64encode(pcm).decode()})
-    return 1e6 * ours / frames, 1e6 * (time.thread_time() - began) / few
-
-
-def small_rows(rounds: int) -> Iterator[Row]:
-    speeds, frames = [], []
-    for _ in range(rounds):
-        speeds.append(asyncio.run(hops(50_000)))
-        frames.append(frame_us(20_000))
-    yield median("from a thread to the event loop", "items/s", speeds, (">=", 150_000))
-    yield median("a frame of audio, made", "us", [ours for ours, _ in frames], ("<=", 1))
-    yield median("the same as JSON with base64", "us", [theirs for _, theirs in frames])
 
 
 def measure(rounds: float, game_rounds: float, interruptions: float) -> Iterator[Found]:

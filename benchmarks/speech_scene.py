@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,20 @@ from typing import Any
 
 import psutil
 import yaml
+from embedded import models, settings
 from speech_peers import tokens_of
 
-from rfsn_bridge.client import Client, TurnStream
+from rfsn_bridge.client import Client, TurnStream, connect
 from rfsn_bridge.protocol.frames import AudioFrame
-from rfsn_bridge.protocol.messages import Audio, AudioDropped, AudioEnd, Interrupt, SentenceSaid, TurnFinished
+from rfsn_bridge.protocol.messages import (
+    Audio,
+    AudioDropped,
+    AudioEnd,
+    Interrupt,
+    NpcUpdate,
+    SentenceSaid,
+    TurnFinished,
+)
 
 REPLIES = (
     "Well met, traveller. You look like you have come a long way, and the road has not been kind to you. Sit "
@@ -112,6 +122,9 @@ def register_tts_engines(register):
 '''
 
 
+SETTLE_S = 90
+
+
 @dataclass(frozen=True, slots=True)
 class PacedDaemon:
     url: str
@@ -146,6 +159,35 @@ async def paced_daemon(
         finally:
             process.terminate()
             await process.wait()
+
+
+async def settled(daemon: PacedDaemon) -> None:
+    """Return when the voice is loaded and has found its best graph, and rests."""
+    address = daemon.url.replace("ws://", "http://").rpartition("/")[0] + "/health"
+    until = time.perf_counter() + SETTLE_S
+    quiet = 0
+    while quiet < 4 and time.perf_counter() < until:
+        answer = await asyncio.to_thread(lambda: json.load(urllib.request.urlopen(address, timeout=5)))  # noqa: S310
+        processes = [daemon.process, *daemon.process.children(recursive=True)]
+        before = [sum(each.cpu_times()[:2]) for each in processes]
+        await asyncio.sleep(0.5)
+        spent_s = sum(sum(each.cpu_times()[:2]) for each in processes if each.is_running()) - sum(before)
+        quiet = quiet + 1 if answer["voice_ready"] and spent_s < 0.05 else 0
+
+
+@asynccontextmanager
+async def met(daemon: PacedDaemon) -> AsyncIterator[Client]:
+    async with connect(daemon.url, name="speech", audio="binary", reports=False) as client:
+        await client.request(NpcUpdate(npc_id="npc", name="Lydia", voice="af_bella"))
+        await settled(daemon)
+        yield client
+
+
+def kokoro_only() -> dict[str, Any]:
+    """The defaults, with the models by path."""
+    document = settings(models("kokoro", "kokoro-voices"))
+    del document["llm"]
+    return dict(document)
 
 
 @dataclass(slots=True)

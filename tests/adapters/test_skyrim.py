@@ -129,7 +129,7 @@ CUTS = ("--speed", "60")
 async def test_a_cut_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     """At a few messages; at all of them below."""
     async with whiterun(tmp_path) as daemon:
-        cut = await play(daemon, "evening", "web_socket,long_poll", *CUTS, "--cut-from", "5", "--cut-every", "61")
+        cut = await play(daemon, "evening", "web_socket,long_poll", *CUTS, "--cut-from", "5", "--cut-every", "37")
     assert all(each["evenings"] > 5 for each in cut)
 
 

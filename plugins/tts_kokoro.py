@@ -62,7 +62,6 @@ class KokoroEngine:
 
     blends = True
     """Voices may be mixed: "af_bella:0.6,bf_emma:0.4"."""
-    sounds = True
 
     def open(self, options: Mapping[str, Any]) -> None:
         chosen = KokoroOptions.model_validate(options)

@@ -67,6 +67,8 @@ def register_tts_engines(register: RegisterEngine) -> None:
 class OpenAISpeech:
     """One server, asked over one connection, which a cancel shuts down whatever it is waiting for."""
 
+    respell = True
+
     def open(self, options: Mapping[str, Any]) -> None:
         self._options = chosen = OpenAISpeechOptions.model_validate(options)
         self._server = f"the speech server at {shown(chosen.base_url)}"

@@ -49,8 +49,6 @@ def register_tts_engines(register: RegisterEngine) -> None:
 class PiperEngine:
     """Speaks sentence by sentence, and tells when words and phonemes sound."""
 
-    sounds = True
-
     def open(self, options: Mapping[str, Any]) -> None:
         chosen = PiperOptions.model_validate(options)
         described = Path(f"{chosen.model}.json")

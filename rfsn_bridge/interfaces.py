@@ -113,8 +113,8 @@ class TTSEngine(Protocol):
     """A speech synthesizer. Lives in the voice process: methods block, one call at a time, except `cancel`.
 
     Registered as `register(name, "module:Class", options=Model)`; the class is constructed without arguments. It
-    may have `blends = True` (SpeechRequest.voice may be "a:0.6,b:0.4") and `sounds = True` (it heeds
-    SpeechRequest.phonemes; to others names are given as they are spelt for an English reader).
+    may have `blends = True` (SpeechRequest.voice may be "a:0.6,b:0.4") and `respell = True` (it cannot heed
+    SpeechRequest.phonemes, so names come in `text` as an English reader would spell them).
     """
 
     def open(self, options: Mapping[str, Any]) -> None:

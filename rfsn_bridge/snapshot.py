@@ -74,7 +74,7 @@ class Snapshot:
         """For the sentences of one turn, in order: what is to be said of each, and how words of it sound."""
         text = SpokenText(npc.name, narration=self.config.speech.narration)
         lang = language_of(voice)
-        ipa = self.voice is not None and self.voice.sounds
+        ipa = not (self.voice and self.voice.respell)
 
         def spoken(sentence: str) -> tuple[str, Mapping[str, str]]:
             return self.pronunciation.apply(normal(text.spoken(sentence), lang), ipa=ipa)

@@ -102,8 +102,8 @@ class VoiceChain:
         return self._speaker.name
 
     @property
-    def sounds(self) -> bool:
-        return self._speaker.voice.sounds
+    def respell(self) -> bool:
+        return self._speaker.voice.respell
 
     @property
     def voices(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ class OneRate:
         self._rate = 0
 
     def passed(self, chunk: AudioChunk) -> AudioChunk:
-        """A chunk at the rate of the first. One that is made anew may click at its ends, that beats the wrong pitch."""
+        """A chunk at the rate of the first. A click at its ends beats the wrong pitch."""
         self._rate = self._rate or chunk.sample_rate
         if chunk.sample_rate == self._rate:
             return chunk

@@ -9,7 +9,7 @@ class Silence:
     """What stands at the end of a chain where text alone will do. Has the face of a VoiceProcess."""
 
     ready = False
-    sounds = False
+    respell = False
     pid: int | None = None
     voices: tuple[str, ...] = ()
     real_time_factor: float | None = None

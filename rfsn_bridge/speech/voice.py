@@ -93,8 +93,8 @@ class VoiceProcess:
         self._closed = False
         self._unknown: set[str] = set()
         self._blends = False
-        self.sounds = True
-        """Whether the engine takes words in IPA; known once it was opened."""
+        self.respell = False
+        """Whether the engine wants names spelt as they are said; known once it was opened."""
         self.fingerprint = ""
         """Of all that its sound depends on, the request apart; empty until it was opened for the first time."""
         self.voices: tuple[str, ...] = ()
@@ -239,7 +239,7 @@ class VoiceProcess:
             raise VoiceUnavailable(message or "the voice process answers nonsense", hint)
         self.voices = tuple(answer.header.get("voices", ()))
         self._blends = bool(answer.header.get("blends"))
-        self.sounds = bool(answer.header.get("sounds"))
+        self.respell = bool(answer.header.get("respell"))
         self._ready = True
         self._spoke = False
         self._refusal = None

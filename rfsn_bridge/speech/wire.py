@@ -4,7 +4,7 @@
 
 All integers are little-endian. The daemon opens the engine once, then has one job at a time under way:
 
-    OPEN {source, path, sha256, engine, options}  ->  OPENED {voices, blends, sounds}
+    OPEN {source, path, sha256, engine, options}  ->  OPENED {voices, blends, respell}
                                                       | FAILED {message, hint}, and it ends
     SPEAK {job, text, voice, speed, lang, phonemes} -> AUDIO {job, sample_rate, timings, phonemes} ...
                                                       FINISHED {job, busy_s}

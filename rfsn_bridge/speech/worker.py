@@ -76,7 +76,7 @@ class Worker:
             traceback.print_exc()
             self._send(Kind.FAILED, _explained(error, f"the engine {opening['engine']}"))
             leave(1)
-        takes = {name: bool(getattr(self._engine, name, False)) for name in ("blends", "sounds")}
+        takes = {name: bool(getattr(self._engine, name, False)) for name in ("blends", "respell")}
         self._send(Kind.OPENED, {"voices": voices, **takes})
         while job := self._waiting.get():
             self._speak(job)

@@ -101,7 +101,7 @@ class Bridge:
         if game is None or not resumed:
             if len(self._games) >= _MAX_GAMES and not self._make_room():
                 raise ProtocolError("busy", f"{_MAX_GAMES} games are connected", "close one")
-            session = Session(secrets.token_urlsafe(12), identify, self.limits)
+            session = Session(secrets.token_hex(12), identify, self.limits)
             game = self._games[session.session_id] = Game(session, self)
         if timer := self._expiries.pop(game.session.session_id, None):
             timer.cancel()

@@ -40,3 +40,11 @@ async def test_a_voice_that_cannot_be_opened_is_told_of_once(tmp_path: Path) -> 
             await client.until("turn_finished")
             assert [notice["code"] for notice in client.messages("notice")] == ["voice_unavailable"]
             assert client.messages("audio_dropped") and client.messages("sentence")
+
+
+async def test_the_name_of_a_turn_can_be_given_to_a_command(tmp_path: Path) -> None:
+    """It is no option: it begins with no dash."""
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        session, _, number = (await client.say("a")).partition(".")
+    assert session.isalnum() and number == "1"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from raw_client import raw_client
+from raw_client import daemon_and_client, raw_client
 from stored import latest
 
 from rfsn_bridge.domain import TurnStatus

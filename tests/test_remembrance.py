@@ -299,6 +299,24 @@ async def test_a_save_has_what_is_felt_in_every_game_of_the_playthrough(tmp_path
             assert state["affinity"] == pytest.approx(felt[save_id])
 
 
+@pytest.mark.parametrize(
+    ("save", "counts"),
+    [({"game_time": 15.0}, "2 talks of before its date"), ({"game_time": 5.0}, "no talk of"), ({}, "one talk")],
+)
+async def test_of_a_save_that_nobody_knows_it_is_told_what_counts(
+    save: dict[str, Any], counts: str, tmp_path: Path
+) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        for day in (10.0, 20.0, 30.0):  # the first talk has no date: none was told by then
+            await turn(client, "a", "Hail.")
+            await client.ask(type="save_created", playthrough="default", save_id=f"{day}", game_time=day)
+        await data(client, "save_loaded", playthrough="default", save_id="10.0", game_time=10.0)
+        await data(client, "save_loaded", playthrough="default", save_id="unknown", **save)
+        (notice,) = client.messages("notice", code="save_unknown")
+        assert counts in notice["message"]
+
+
 async def test_loads_at_the_same_time_end_with_the_last_for_everybody(tmp_path: Path) -> None:
     async with (
         daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (daemon, client),

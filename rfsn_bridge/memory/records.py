@@ -461,3 +461,13 @@ def left_behind(connection: sqlite3.Connection, before: Present | None, after: P
         ).fetchone()[0]
         for stretch in before.stretches
     )
+
+
+def turns_in(connection: sqlite3.Connection, present: Present | None) -> int:
+    """How many turns are part of a present."""
+    return sum(
+        connection.execute(
+            "SELECT count(*) FROM turns WHERE branch = ? AND moment <= ?", (stretch.branch, stretch.upto)
+        ).fetchone()[0]
+        for stretch in (present.stretches if present else ())
+    )

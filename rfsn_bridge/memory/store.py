@@ -196,7 +196,9 @@ class Store(Archive):
             before = timeline.present(connection, playthrough)
             loaded = timeline.load(connection, playthrough, save_id, game_date)
             after = timeline.present(connection, playthrough)
-            return replace(loaded, forgotten=records.left_behind(connection, before, after))
+            forgotten = records.left_behind(connection, before, after)
+            remembered = 0 if loaded.exact else records.turns_in(connection, after)
+            return replace(loaded, forgotten=forgotten, remembered=remembered)
 
         return await self._write(job)
 

@@ -471,7 +471,8 @@ class Game:
             self._bridge.summariser.recorded(record.playthrough, remembering, self.session.identify.client.game)
 
         try:
-            await self._bridge.store.record(record, learned, stored)
+            names = {npc_id: name for name, npc_id in self._cast.names(record.hearers)}
+            await self._bridge.store.record(record, learned, stored, names)
         except BridgeError as error:
             log.error("a turn is not stored yet: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)

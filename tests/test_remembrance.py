@@ -65,11 +65,14 @@ async def test_a_long_answer_is_cut_short_and_says_so(tmp_path: Path, monkeypatc
 
 async def test_whoever_heard_a_turn_remembers_it_too(tmp_path: Path) -> None:
     async with daemon_and_client(ScriptedLLM(["I saw a dragon."]), tmp_path) as (_, client):
-        for npc in ("a", "b"):
-            await client.meet(npc)
+        await client.meet("a")
+        await client.meet("b", name="Lydia")
         await turn(client, "a", "What did you see?", hearers=["b"])
+        await client.ask(type="npc_gone", npc_ids=["b"])
         (heard,) = (await data(client, "memory_get", npc_id="b"))["turns"]
-        found = (await data(client, "memory_search", npc_id="b", query="the dragon"))["found"]
+        searched = await data(client, "memory_search", npc_id="b", query="the dragon")
+    found = searched["found"]
+    assert searched["name"] == "Lydia"  # who never said a word
     assert (heard["npc_id"], heard["hearers"]) == ("a", ["b"])
     assert [(each["npc_name"], each["own"], each["heard_text"]) for each in found] == [
         ("a", False, "I saw a dragon.")

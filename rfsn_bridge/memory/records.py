@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -101,8 +102,16 @@ def known_npc(connection: sqlite3.Connection, present: Present, npc_id: str) -> 
     return int(row[0]) if row else None
 
 
-def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | None) -> bool:
-    """Write a turn, who remembers it, and how it left the NPC; False if it was there already."""
+def add_turn(
+    connection: sqlite3.Connection,
+    encoded: Encoded,
+    learned: bytes | None,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Write a turn, who remembers it, and how it left the NPC; False if it was there already.
+
+    `names` are those of its hearers, as far as they are known.
+    """
     turn = encoded.turn
     if connection.execute("SELECT 1 FROM turns WHERE turn_id = ?", (turn.turn_id,)).fetchone():
         return False
@@ -110,7 +119,7 @@ def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | 
     number = timeline.playthrough(connection, turn.playthrough)
     speaker = npc(connection, number, turn.npc_id, turn.npc_name)
     _write_turn(connection, speaker, branch, moment, encoded)
-    hearers = {npc(connection, number, each) for each in turn.hearers if each != turn.npc_id}
+    hearers = {npc(connection, number, each, names.get(each)) for each in turn.hearers if each != turn.npc_id}
     connection.execute("INSERT INTO memories VALUES (?, ?, ?, 1)", (speaker, branch, moment))
     if turn.heard_text:
         connection.executemany(
@@ -206,11 +215,16 @@ def met(connection: sqlite3.Connection, playthrough: int, npc_id: str, name: str
 
 
 def add_mind(
-    connection: sqlite3.Connection, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None
+    connection: sqlite3.Connection,
+    playthrough: str,
+    npc_id: str,
+    state: NpcState,
+    learned: bytes | None,
+    name: str | None = None,
 ) -> None:
     """Write how an NPC stands and what it has learned, where no turn says so."""
     branch, moment = timeline.now(connection, playthrough)
-    number = npc(connection, timeline.playthrough(connection, playthrough), npc_id)
+    number = npc(connection, timeline.playthrough(connection, playthrough), npc_id, name)
     _write_mind(connection, number, branch, moment, _states().dump_json(state).decode(), learned)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
@@ -22,7 +23,6 @@ from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
 from rfsn_bridge.memory.export import Export
-from rfsn_bridge.memory.records import Encoded
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.summaries import Due
 from rfsn_bridge.memory.timeline import Loaded
@@ -35,14 +35,16 @@ T = TypeVar("T")
 _HOLDER = "holder"
 """A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
 _WAITING = 256
-"""Turns that may wait for a disk that is full; more are refused."""
+"""Turns and saves that may wait for a disk that is full; more are refused."""
 _AGAIN_S = 2.0
 
 
 @dataclass(slots=True)
 class _Waiting:
-    encoded: Encoded
-    learned: bytes | None
+    """A change that must not be lost, and whom to tell when it is on disk."""
+
+    what: str
+    job: Callable[[sqlite3.Connection], object]
     stored: Callable[[], None]
 
 
@@ -115,35 +117,45 @@ class Store(Archive):
     # --- Turns
 
     async def record(
-        self, turn: Turn, learned: bytes | None = None, stored: Callable[[], None] = lambda: None
+        self,
+        turn: Turn,
+        learned: bytes | None = None,
+        stored: Callable[[], None] = lambda: None,
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Returns once the turn is durable, and then `stored` has been called.
+        """Returns once the turn is durable, and then `stored` has been called. `names` are those of its hearers.
 
         If it cannot be written now, raises StoreError; it is tried again, and `stored` is called when it is there.
         """
-        waiting = _Waiting(records.encode(turn), learned, stored)
+        encoded = records.encode(turn)
+        waiting = _Waiting("turn", lambda c: records.add_turn(c, encoded, learned, names), stored)
         if self._waiting:  # in order: nothing overtakes what waits
             self._keep_waiting(waiting)
-            raise StoreError(f"{len(self._waiting)} turns are waiting to be written", "free disk space")
+            raise StoreError(f"{self.waiting} turns are waiting to be written", "free disk space")
+        await self._now_or_later(waiting)
+
+    async def _now_or_later(self, waiting: _Waiting) -> None:
         try:
-            await self._write_turn(waiting)
+            await self._write_now(waiting)
         except CorruptStore:
             raise
         except StoreError:
             self._keep_waiting(waiting)
             raise
 
-    async def _write_turn(self, waiting: _Waiting) -> None:
-        await self._database.write(lambda c: records.add_turn(c, waiting.encoded, waiting.learned))
+    async def _write_now(self, waiting: _Waiting) -> None:
+        await self._database.write(waiting.job)
         waiting.stored()
 
-    def _keep_waiting(self, waiting: _Waiting) -> None:
+    def _keep_waiting(self, waiting: _Waiting) -> bool:
+        """False if too many wait already."""
         if len(self._waiting) >= _WAITING:
-            log.error("a turn is lost: %d are waiting for the disk already", _WAITING)
-            return
+            log.error("a %s is lost: %d are waiting for the disk already", waiting.what, _WAITING)
+            return False
         self._waiting.append(waiting)
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._try_again())
+        return True
 
     async def _try_again(self) -> None:
         while self._waiting:
@@ -152,10 +164,10 @@ class Store(Archive):
                 await self._catch_up()
 
     async def _catch_up(self) -> None:
-        """Write the turns that wait, in order. Raises StoreError; what is left then waits still."""
+        """Write what waits, in order. Raises StoreError; what is left then waits still."""
         async with self._catching_up:
             while self._waiting:
-                await self._write_turn(self._waiting[0])
+                await self._write_now(self._waiting[0])
                 self._waiting.popleft()
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -166,9 +178,11 @@ class Store(Archive):
 
     # --- Minds
 
-    async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
-        """Keep how an NPC stands and what it has learned, where no turn says so."""
-        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
+    async def keep(
+        self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None, name: str | None = None
+    ) -> None:
+        """Keep how an NPC stands, what it has learned and what it is called, where no turn says so."""
+        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned, name))
 
     async def keep_summary(self, playthrough: str, npc_id: str, due: Due, text: str) -> bool:
         """Keep a summary that was due; False if the NPC does not remember all of its turns any more."""
@@ -186,8 +200,17 @@ class Store(Archive):
             self.lost_events += 1
 
     async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
-        """The present is saved under a name."""
-        await self._write(lambda c: timeline.save(c, playthrough, save_id, game_date))
+        """The present is saved under a name.
+
+        If it cannot be written now, raises StoreError; it is tried again, behind the turns that wait by now.
+        """
+        saving = _Waiting("save", lambda c: timeline.save(c, playthrough, save_id, game_date), lambda: None)
+        if self._waiting:
+            if self._keep_waiting(saving):
+                await self._catch_up()
+                return
+            await self._catch_up()
+        await self._now_or_later(saving)
 
     async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
         """A save is the present."""
@@ -209,7 +232,7 @@ class Store(Archive):
     @property
     def waiting(self) -> int:
         """Turns that wait for a disk that is full."""
-        return len(self._waiting)
+        return sum(waiting.what == "turn" for waiting in self._waiting)
 
     async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
         """Have an NPC forget everything, after a backup; how many turns that were."""
@@ -269,7 +292,7 @@ class Store(Archive):
         try:
             await self._catch_up()
         except StoreError as error:
-            log.error("%d turns are lost: %s", len(self._waiting), error.message)
+            log.error("%d turns are lost: %s", self.waiting, error.message)
         await self._database.aclose()
         self._lock.close()
 

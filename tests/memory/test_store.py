@@ -385,6 +385,43 @@ async def test_a_save_made_once_there_is_room_has_the_turns_that_waited(
         assert await said_to(store, "a") == ["line 1", "line 2"]
 
 
+async def test_a_save_made_while_the_disk_is_full_waits_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rfsn_bridge.memory.store._AGAIN_S", 0.02)
+    all_there = asyncio.Event()
+    async with opened(tmp_path) as store:
+        write = store._database.write
+
+        async def full(job: Any) -> Any:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(store._database, "write", full)
+        for change in (
+            store.save("p", "A", None),
+            store.record(a_turn(1)),
+            store.save("p", "B", None),
+            store.record(a_turn(2), None, all_there.set),
+        ):
+            with pytest.raises(StoreError):
+                await change
+        assert store.waiting == 2
+        monkeypatch.setattr(store._database, "write", write)
+        await asyncio.wait_for(all_there.wait(), 10)
+        for save_id, there in (("B", ["line 1"]), ("A", [])):
+            assert (await store.load("p", save_id, None)).exact
+            assert await said_to(store, "a") == there
+
+
+async def test_who_overheard_a_turn_has_the_name_that_is_known(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(1, hearers=("b", "c")), names={"b": "Lydia"})
+        assert [await store.name_of("p", npc_id) for npc_id in "bc"] == ["Lydia", "c"]
+        await store.keep("p", "c", NpcState(), None, "Ysolda")
+        await store.record(a_turn(2, hearers=("b", "c")))
+        assert [await store.name_of("p", npc_id) for npc_id in "bc"] == ["Lydia", "Ysolda"]
+
+
 async def test_after_the_end_the_file_alone_is_the_memory(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.record(a_turn(1))

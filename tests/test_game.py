@@ -191,9 +191,19 @@ async def test_an_insult_lowers_affinity_for_good(tmp_path: Path) -> None:
     assert before < first["affinity"]
 
 
-async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_recorded_yet(tmp_path: Path) -> None:
+async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_recorded_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     llm = ScriptedLLM(["Begone."], gated=True)
-    async with daemon_and_client(llm, tmp_path, VOICE, audio="binary", reports=True) as (_, client):
+    async with daemon_and_client(llm, tmp_path, VOICE, audio="binary", reports=True) as (daemon, client):
+        store, go_on = daemon.bridge.store, asyncio.Event()
+        record = store.record
+
+        async def slow(*told: Any) -> None:
+            await go_on.wait()
+            await record(*told)
+
+        monkeypatch.setattr(store, "record", slow)
         await client.meet("a")
         await client.say("a", "You are a coward.")
         insulted = await client.until("decision")
@@ -201,6 +211,7 @@ async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_record
         again = await client.until("decision")
         assert not client.messages("turn_recorded")
         assert again["state"]["affinity"] < insulted["state"]["affinity"] < 0
+        go_on.set()
         await client.send(type="interrupt")
 
 

@@ -74,6 +74,8 @@ log = logging.getLogger(__name__)
 _MAX_TURNS = 32
 _MOST_SUMMARIES = 12
 """That a reply is told of."""
+_OVERHEARD = 3
+"""Talks of others that a reply is told of because they were just heard."""
 _METRICS_EVERY_S = 0.5
 
 AudioMode = Literal["binary", "file", "daemon", "none"]
@@ -372,13 +374,17 @@ class Game:
             if member.learned is None or member.aftermath is None:
                 raise RuntimeError("an NPC's memory ended without what it has learned")
             seed = f"{turn.snapshot.config.mind.seed}/{self.playthrough}/{member.npc.npc_id}"
-            memories, summaries = await asyncio.gather(self._recalled(turn, member), self._summaries(turn, member))
+            overheard, recalled, summaries = await asyncio.gather(
+                self._overheard(member), self._recalled(turn, member), self._summaries(turn, member)
+            )
+            known = {memory.turn_id for memory in overheard}
+            memories = [*overheard, *(memory for memory in recalled if memory.turn_id not in known)]
             mindset = Mindset(
                 lambda: member.standing(self._game_time()),
                 member.learned,
                 member.aftermath,
                 tuple(map(in_mind, memories)),
-                max((memory.similarity for memory in memories), default=0.0),
+                max((memory.similarity for memory in recalled), default=0.0),
                 summaries,
                 seed,
             )
@@ -398,6 +404,15 @@ class Game:
             return await recall.recall(RecallQuery(self.playthrough, line.npc.npc_id, line.text, limit, told))
         except (Exception, SystemExit) as error:  # a plugin's code
             log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
+            return ()
+
+    async def _overheard(self, member: Member) -> Sequence[Memory]:
+        """What was said to others in the NPC's hearing since the first turn that it is told of anyway."""
+        told = tuple(turn_id for turn_id, _ in member.history)
+        try:
+            return await self._bridge.store.overheard(self.playthrough, member.npc.npc_id, _OVERHEARD, told)
+        except BridgeError as error:
+            log.warning("nothing that was overheard was read: %s", error)
             return ()
 
     async def _summaries(self, turn: RunningTurn, member: Member) -> tuple[str, ...]:

@@ -79,6 +79,19 @@ async def test_whoever_heard_a_turn_remembers_it_too(tmp_path: Path) -> None:
     ]
 
 
+async def test_what_was_just_overheard_is_told_whatever_the_line_is_about(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["A dragon burned Helgen."])
+    async with daemon_and_client(llm, tmp_path) as (_, client):
+        await client.meet("a", name="Ralof")
+        await client.meet("b", name="Lydia")
+        await turn(client, "a", "What did you see?", hearers=["b"])
+        await turn(client, "b", "Good morning to you.")
+        told = str(llm.requests[-1])
+        assert told.count("Ralof answered: A dragon burned Helgen.") == 1
+        await turn(client, "b", "A dragon, you say?")  # which brings it to mind, too
+        assert str(llm.requests[-1]).count("Ralof answered: A dragon burned Helgen.") <= 1
+
+
 async def test_how_an_npc_stands_is_told_whether_it_is_here_or_not(tmp_path: Path) -> None:
     async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
         await client.meet("a", name="Lydia")

@@ -389,6 +389,23 @@ class Remembered:
     importance: float
 
 
+def overheard(
+    connection: sqlite3.Connection, present: Present, number: int, limit: int, after: int
+) -> list[Remembered]:
+    """The latest turns after a moment that were said to others in an NPC's hearing, the newest first."""
+    found: list[Remembered] = []
+    for stretch in present.stretches:
+        rows = connection.execute(
+            "SELECT t.moment, t.turn_id, n.name, t.player_text, t.heard_text, t.deeds, m.own, t.importance "
+            "FROM memories m JOIN turns t ON t.moment = m.moment JOIN npcs n ON n.id = t.npc "
+            "WHERE m.npc = ? AND m.branch = ? AND m.moment > ? AND m.moment <= ? AND m.own = 0 "
+            "ORDER BY m.moment DESC LIMIT ?",
+            (number, stretch.branch, after, stretch.upto, limit - len(found)),
+        )
+        found += map(_remembered, rows)
+    return found
+
+
 def recent(
     connection: sqlite3.Connection, present: Present, number: int, limit: int, *, own_only: bool = True
 ) -> list[Remembered]:

@@ -191,6 +191,23 @@ async def test_what_comes_to_mind_is_about_the_line(tmp_path: Path) -> None:
             await store.recall(RecallQuery("p", "a", odd, 3))
 
 
+async def test_what_was_overheard_of_late_is_told_the_newest_first(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for number in range(1, 5):
+            await store.record(a_turn(number, hearers=("b",)))
+        await store.save("p", "A", None)
+        await store.record(a_turn(5, hearers=("b",)))
+        await store.load("p", "A", None)
+        await store.record(a_turn(6, "b"))
+        await store.record(a_turn(7, hearers=("b",), heard_text=""))
+        await store.record(a_turn(8, hearers=("b",)))
+        found = await store.overheard("p", "b", 3)
+        assert [each.turn_id for each in found] == ["t8", "t4", "t3"]
+        assert {(each.npc_name, each.own) for each in found} == {("A", False)}
+        assert [each.turn_id for each in await store.overheard("p", "b", 3, ("t6",))] == ["t8"]
+        assert not await store.overheard("p", "a", 3) and not await store.overheard("q", "b", 3)
+
+
 async def test_what_did_not_happen_on_this_branch_does_not_come_to_mind(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.save("p", "A", None)

@@ -16,7 +16,7 @@ from rfsn_bridge.config import Config
 from rfsn_bridge.domain import NoticeLevel, Timeouts
 from rfsn_bridge.errors import BridgeError, ProtocolError, VoiceUnavailable
 from rfsn_bridge.game import Connection, Game
-from rfsn_bridge.housekeeping import keep_backups
+from rfsn_bridge.housekeeping import first_backup, keep_backups
 from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.models import catalogue
@@ -296,6 +296,7 @@ class Bridge:
         if self.snapshot.voice:
             await self.snapshot.voice.aclose()
         await self._http.aclose()
+        await first_backup(self.store, self.snapshot.config.memory)
         await self.store.aclose()
 
 

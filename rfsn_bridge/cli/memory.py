@@ -63,7 +63,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     out = add("export", export_npcs, "write what an NPC, or everybody, remembers to files", "-o my_memories")
     take = add("import", import_file, "bring in what was exported as JSON", "lydia-03ac674216f3.json")
     reset = add("reset", reset_npc, "have an NPC forget everything, in every save", "Lydia")
-    add("backups", list_backups, "list the backups, the newest first")
+    listing = add("backups", list_backups, "list the backups, the newest first")
     restore = add("restore", restore_backup, "put a backup in the place of the whole memory", "NAME")
     for command in (show, search, reset):
         add_npc(command)
@@ -71,6 +71,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     for command in (show, search):
         command.add_argument("--limit", type=_count, default=20, metavar="N", help="how many turns (default: 20)")
     search.add_argument("words", nargs="+", metavar="WORDS", help="what to look for")
+    listing.add_argument("--check", action="store_true", help="read large ones, too, and look for damage")
     out.add_argument("--format", choices=["json", "markdown"], default="json", help="(default: json)")
     out.add_argument("-o", "--output", metavar="FILE", help="a file, or a folder; without NPC, a folder")
     take.add_argument("file", metavar="FILE", help="a JSON file of `memory export`")
@@ -148,11 +149,11 @@ async def search_npc(args: argparse.Namespace) -> int:
 
 
 async def list_backups(args: argparse.Namespace) -> int:
-    found = backups.listed(_folder(args) / FILE)
+    found = backups.looked_through(_folder(args) / FILE, in_full=args.check)
     if args.json:
         return _print_json({"backups": [backup_view(backup) for backup in found]})
     for each in found:
-        turns = f"{each.turns} turns" if each.turns >= 0 else "damaged"
+        turns = export.so_many(each.turns) if each.turns >= 0 else "damaged"
         print(f"{each.name}  {turns}, {each.bytes / 1e6:.1f} MB")
     print(f"Backups in {backups.folder_of(_folder(args) / FILE)}: {len(found)}")
     return 0

@@ -172,6 +172,10 @@ def _lines(export: Export) -> Iterator[str]:
             yield f"({_plain(deed.name)}: {deed.status})"
 
 
+def so_many(turns: int) -> str:
+    return f"{turns} turn" if turns == 1 else f"{turns} turns"
+
+
 def in_words(state: NpcState) -> str:
     """How an NPC stands, in a line."""
     figures = ", ".join(f"{name} {getattr(state, name):.2f}" for name in ("affinity", "trust", "fear"))

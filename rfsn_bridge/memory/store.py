@@ -22,7 +22,7 @@ from rfsn_bridge.memory import backups, first, records, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
-from rfsn_bridge.memory.export import Export
+from rfsn_bridge.memory.export import Export, so_many
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.summaries import Due
 from rfsn_bridge.memory.timeline import Loaded
@@ -105,9 +105,10 @@ class Store(Archive):
         """Tell of what was lost; where there never was a memory, nothing."""
         if not backups.listed(self.path) and not any(self.path.parent.glob(f"{self.path.stem}-damaged-*")):
             return
-        good = backups.newest_good(self.path)
+        good = backups.best(self.path)
         hint = (
-            f"`rfsn-bridge memory restore {good.name}` brings back {good.turns} turns"
+            f"`rfsn-bridge memory restore {good.name}` brings back {so_many(good.turns)}; "
+            "`rfsn-bridge memory backups` lists them all"
             if good
             else "no backup is sound"
         )

@@ -370,6 +370,22 @@ def test_a_reset_is_undone_by_the_backup_that_it_names(tmp_path: Path, capsys: p
     assert "memory-" in told(capsys)
 
 
+def test_a_damaged_backup_is_marked_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remembers(tmp_path, a_turn(1))
+
+    async def back_up(store: Store) -> list[Path]:
+        return [(await store.back_up("manual")).path for _ in range(2)]
+
+    whole, damaged = with_store(tmp_path, back_up)
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1  # SQLite itself would not see that
+    damaged.write_bytes(content)
+    for options in ([], ["--check"]):
+        assert main(["memory", "backups", *options, "--data", str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert f"{whole.name}  1 turn, " in shown and f"{damaged.name}  damaged" in shown
+
+
 def test_a_backup_is_named_and_no_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     remembers(tmp_path, a_turn(1))
     assert memory(tmp_path, "restore", "../memory.db") == 1

@@ -315,6 +315,23 @@ async def test_a_damaged_memory_is_set_aside_whole_and_the_newest_good_backup_of
         assert len(await said_to(store, "a")) == 50
 
 
+async def test_of_the_newest_sound_backups_that_with_the_most_turns_is_offered(tmp_path: Path) -> None:
+    """A memory that was begun anew by mistake has newer backups, of next to nothing."""
+    async with opened(tmp_path) as store:
+        for number in range(5):
+            await store.record(a_turn(number))
+        full = await store.back_up("manual")
+    (tmp_path / "memory.db").unlink()
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(9))
+        await store.back_up("automatic")
+        (await store.back_up("manual")).path.write_bytes(b"nonsense")
+    (tmp_path / "memory.db").write_bytes(b"nonsense" * 1000)
+    async with opened(tmp_path) as store:
+        assert store.trouble
+        assert f"restore {full.name}` brings back 5 turns; `rfsn-bridge memory backups`" in store.trouble.hint
+
+
 async def test_a_memory_that_is_gone_is_told_of_where_there_are_backups(tmp_path: Path) -> None:
     """As it is when the daemon was killed between setting a damaged one aside and beginning anew."""
     async with opened(tmp_path) as store:

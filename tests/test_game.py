@@ -215,6 +215,21 @@ async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_record
         await client.send(type="interrupt")
 
 
+async def test_with_neither_sound_nor_visemes_what_was_shown_was_heard_whatever_is_reported(
+    tmp_path: Path,
+) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hail, old friend of mine."]), tmp_path, reports=True) as (
+        _,
+        client,
+    ):
+        await client.meet("a")
+        turn_id = await client.say("a")
+        await client.until("sentence", turn_id=turn_id)
+        await client.ask(type="speech_report", turn_id=turn_id, seq=0, status="aborted", heard_ms=0)
+        recorded = await client.until("turn_recorded", turn_id=turn_id)
+        assert recorded["heard_text"] == "Hail, old friend of mine."
+
+
 async def test_an_action_counts_only_if_something_of_it_was_heard(tmp_path: Path) -> None:
     """The decision's own effect is that of the signal; the NPC's action comes on top once it was heard."""
     llm = ScriptedLLM(["Hail, friend."], gated=True)

@@ -47,6 +47,8 @@ class Bridge:
         """Histories are summed up once no turn has run for `summarise_after_s`."""
         self.meter = Meter()
         self.store = Store(data / "memory")
+        if trouble := self.store.trouble:
+            log.error("%s; %s", trouble.message, trouble.hint)
         self.summariser = Summariser(self, quiet_s=summarise_after_s, again_s=3 * summarise_after_s)
         self.limits = limits or Limits()
         self._began = time.monotonic()

@@ -118,9 +118,10 @@ async def show_npc(args: argparse.Namespace) -> int:
         return _print_json({**about, "turns": count, "summaries": told, "latest": shown})
     print(f"{_line(name)} ({_line(npc_id)}): {export.in_words(state)}. Turns: {count}")
     for summary in summaries:
-        print(f"\nIn short, {len(summary.turn_ids)} turns: {_line(summary.text)}")
+        print(f"\nIn short, {export.so_many(len(summary.turn_ids))}: {_line(summary.text)}")
     for turn in turns:
-        print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}")
+        overheard = "" if turn.npc_id == npc_id else "  (overheard)"
+        print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}{overheard}")
         _print_exchange(turn.npc_name, turn.player_text, turn.heard_text)
     return 0
 
@@ -212,14 +213,14 @@ async def import_file(args: argparse.Namespace) -> int:
     async def by_hand(store: Store) -> dict[str, Any]:
         backup, new = await store.bring_in(found, playthrough)
         there = len(found.turns) - new
-        return {"npc_id": found.npc_id, "turns_new": new, "turns_there": there, "backup": backup.name}
+        name = backup.name if backup else None
+        return {"npc_id": found.npc_id, "turns_new": new, "turns_there": there, "backup": name}
 
     done = await _with_store(_folder(args), by_hand)
     if args.json:
         return _print_json(done)
-    print(
-        f"{_line(found.name)} remembers {done['turns_new']} more turns; {done['turns_there']} were there already."
-    )
+    new = export.so_many(done["turns_new"]).replace(" ", " more ")
+    print(f"{_line(found.name)} remembers {new}; there already: {done['turns_there']}.")
     return _undo(done)
 
 
@@ -244,7 +245,7 @@ async def reset_npc(args: argparse.Namespace) -> int:
     done = await _change(args, playthrough, MemoryReset(npc_id=npc_id), by_hand)
     if args.json:
         return _print_json(done)
-    print(f"{_line(name)} has forgotten {done['turns_forgotten']} turns.")
+    print(f"{_line(name)} has forgotten {export.so_many(done['turns_forgotten'])}.")
     return _undo(done)
 
 
@@ -258,12 +259,13 @@ async def restore_backup(args: argparse.Namespace) -> int:
     done = await _change(args, "default", MemoryRestore(backup_id=chosen.name), by_hand)
     if args.json:
         return _print_json(done)
-    print(f"The memory is that of {chosen.name}: {chosen.turns} turns.")
+    print(f"The memory is that of {chosen.name}: {export.so_many(chosen.turns)}.")
     return _undo(done)
 
 
 def _undo(done: dict[str, Any]) -> int:
-    print(f"To undo that: rfsn-bridge memory restore {done['backup']}")
+    if done["backup"]:
+        print(f"To undo that: rfsn-bridge memory restore {done['backup']}")
     return 0
 
 

@@ -246,7 +246,10 @@ class FileReader:
 
     def __init__(self, path: Path) -> None:
         """Raises StoreError where there is none."""
-        if not path.is_file():
+        if not path.is_file() or not path.stat().st_size:
+            if backups.listed(path):
+                hint = "`rfsn-bridge memory backups` lists what can be restored"
+                raise StoreError(f"the memory in {path.parent} is gone", hint)
             raise StoreError(f"there is no memory in {path.parent} yet", "talk to an NPC first, or see --data")
         self._path = path
 

@@ -107,10 +107,10 @@ def _damaged(backup: Backup, in_full: bool) -> bool:
 
 
 def prune(store: Path, keep: int) -> list[str]:
-    """Delete the oldest backups beyond `keep`, of the automatic and of those made before a change; their names."""
+    """Delete the oldest backups beyond `keep`, of the automatic and of each kind of change; their names."""
     names = []
-    for reasons in ({"automatic"}, {"reset", "restore", "migration", "import"}):
-        for backup in [each for each in listed(store) if each.reason in reasons][keep:]:
+    for reason in ("automatic", "reset", "restore", "migration", "import"):
+        for backup in [each for each in listed(store) if each.reason == reason][keep:]:
             with contextlib.suppress(OSError):
                 backup.path.unlink()
                 _sums(backup.path).unlink(missing_ok=True)

@@ -161,6 +161,9 @@ def _lines(export: Export) -> Iterator[str]:
             day = today
             yield ""
             yield f"## {day}"
+        if turn.npc_id != export.npc_id:
+            yield ""
+            yield f"(overheard, said to {_plain(turn.npc_name)})"
         if turn.player_text:
             yield ""
             yield f"**Player:** {_plain(turn.player_text)}"

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn, TurnStatus
 from rfsn_bridge.memory import timeline
+from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.timeline import Present
 
 _COPY = re.compile(r"~\d+\Z")
@@ -184,6 +185,20 @@ def add_foreign(
     connection.execute("INSERT INTO memories VALUES (?, ?, ?, ?)", (me, branch, moment, int(speaker == me)))
     _index(connection, moment, before, [*before, me])
     return True
+
+
+def is_news(connection: sqlite3.Connection, playthrough: str, export: Export) -> bool:
+    """Whether an export tells anything that its NPC does not remember, on whatever branch."""
+    row = connection.execute("SELECT id FROM playthroughs WHERE name = ?", (playthrough,)).fetchone()
+    present = timeline.present(connection, playthrough)
+    me = known_npc(connection, present, export.npc_id) if present else None
+    if row is None or present is None or me is None:
+        return True
+    if export.state and mind(connection, present, me) is None:
+        return True
+    places = (_known_as(connection, turn.turn_id, row[0])[1] for turn in export.turns)
+    knows = "SELECT 1 FROM memories WHERE npc = ? AND moment = ?"
+    return any(there is None or not connection.execute(knows, (me, there[0])).fetchone() for there in places)
 
 
 def _known_as(

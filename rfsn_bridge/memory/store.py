@@ -86,7 +86,7 @@ class Store(Archive):
         try:
             return Database(self.path, lambda path, version: backups.make(path, "migration"))
         except CorruptStore as error:
-            log.error("%s", error.message)
+            log.info("%s", error.message)
             aside = backups.set_aside(self.path)
             self._begin_anew(f"the memory is damaged and was set aside as {aside.name}")
             return Database(self.path)
@@ -113,7 +113,6 @@ class Store(Archive):
             else "no backup is sound"
         )
         self.trouble = CorruptStore(f"{why}; the NPCs begin anew", hint)
-        log.error("%s; %s", self.trouble.message, hint)
 
     # --- Turns
 
@@ -241,8 +240,10 @@ class Store(Archive):
         forgotten = await self._write(lambda c: records.forget(c, playthrough, npc_id))
         return backup, forgotten
 
-    async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
+    async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup | None, int]:
         """Have an NPC remember what it remembered elsewhere, after a backup; how many turns were new to it.
+
+        Where nothing is new, nothing is changed, and there is no backup.
 
         They come after those it has and are known as of now: an earlier save does not have them, a later one does.
         How it stands, and what it has learned, counts only where nothing is known.
@@ -261,6 +262,8 @@ class Store(Archive):
                 records.add_mind(connection, playthrough, npc_id, export.state, export.learned)
             return sum(records.add_foreign(connection, playthrough, npc_id, each, now) for each in turns)
 
+        if not await self._database.read(lambda c: records.is_news(c, playthrough, export)):
+            return None, 0
         backup = await self.back_up("import")
         return backup, await self._write(job)
 
@@ -273,7 +276,7 @@ class Store(Archive):
             return await asyncio.to_thread(backups.make, self.path, reason)
 
     async def prune(self, keep: int) -> list[str]:
-        """Delete the oldest backups beyond `keep` of a kind; their names. Those made by hand stay."""
+        """Delete the oldest backups beyond `keep` of each kind; their names. Those made by hand stay."""
         return await asyncio.to_thread(backups.prune, self.path, keep)
 
     async def restore(self, name: str) -> Backup:

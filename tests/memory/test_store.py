@@ -250,6 +250,10 @@ async def test_old_automatic_backups_go_and_those_made_by_hand_stay(tmp_path: Pa
         assert len(backups.prune(store.path, 2)) == 3
         left = [each.name for each in await store.backups()]
         assert len(left) == 3 and kept.name in left
+        for reason in ("reset", "restore", "import") * 3:
+            await store.back_up(reason)
+        assert len(backups.prune(store.path, 2)) == 3
+        assert len(await store.backups()) == 9
 
 
 @pytest.mark.parametrize("name", ["", "..", "../memory.db", "/etc/passwd", "memory-20260101-000000-manual-1.db"])

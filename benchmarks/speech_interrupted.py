@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from report import Row, median, percentile, rank, single
-from speech_scene import first_audio, kokoro_only, met, paced_daemon
+from speech_scene import REPLIES, first_audio, kokoro_only, met, paced_daemon
 
 from rfsn_bridge.client import Client, TurnStream
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import Interrupt, TurnFinished
 
-LONG, SHORT = 6, 2
-"""Replies."""
+LONG, SHORT = 6, len(REPLIES)
+"""Replies; the short one is said in one piece, so that nothing but the voice decides when it is heard."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Cuts:
 async def barge_in(times: int) -> Cuts:
     """Interrupted while the voice is at work, one to so many hundredths of a second after the first sound."""
     cuts = Cuts()
-    async with paced_daemon(kokoro_only()) as daemon, met(daemon) as client:
+    async with paced_daemon(kokoro_only(), (*REPLIES, "Good evening to you.")) as daemon, met(daemon) as client:
         for _ in range(times + 1):
             _, turn = await first_audio(client, LONG, 1000)
             ending = asyncio.create_task(how_it_ends(turn))

@@ -16,7 +16,7 @@ from rfsn_bridge.config import NO_VOICE, Config
 from rfsn_bridge.domain import NoticeLevel, Timeouts
 from rfsn_bridge.errors import BridgeError, ProtocolError, VoiceUnavailable
 from rfsn_bridge.game import Connection, Game
-from rfsn_bridge.housekeeping import keep_backups
+from rfsn_bridge.housekeeping import first_backup, keep_backups
 from rfsn_bridge.interfaces import Services
 from rfsn_bridge.memory.store import Store
 from rfsn_bridge.models import catalogue
@@ -48,6 +48,8 @@ class Bridge:
         """Histories are summed up once no turn has run for `summarise_after_s`."""
         self.meter = Meter()
         self.store = Store(data / "memory")
+        if trouble := self.store.trouble:
+            log.error("%s; %s", trouble.message, trouble.hint)
         self.summariser = Summariser(self, quiet_s=summarise_after_s, again_s=3 * summarise_after_s)
         self.limits = limits or Limits()
         self._began = time.monotonic()
@@ -106,7 +108,7 @@ class Bridge:
         if game is None or not resumed:
             if len(self._games) >= _MAX_GAMES and not self._make_room():
                 raise ProtocolError("busy", f"{_MAX_GAMES} games are connected", "close one")
-            session = Session(secrets.token_urlsafe(12), identify, self.limits)
+            session = Session(secrets.token_hex(12), identify, self.limits)
             game = self._games[session.session_id] = Game(session, self)
         if timer := self._expiries.pop(game.session.session_id, None):
             timer.cancel()
@@ -316,6 +318,7 @@ class Bridge:
             await self.snapshot.voice.aclose()
         await self.playback.aclose()
         await self._http.aclose()
+        await first_backup(self.store, self.snapshot.config.memory)
         await self.store.aclose()
 
 

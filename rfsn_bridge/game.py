@@ -376,8 +376,7 @@ class Game:
         finally:
             self._loads -= 1
         if not loaded.exact:
-            how = "the NPCs remember what was before its date" if loaded.found else "the NPCs remember everything"
-            text = f"the save {message.save_id!r} was made without RFSN Bridge: {how}"
+            text = f"the save {message.save_id!r} was made without RFSN Bridge: {loaded.in_words}"
             self.send(
                 Notice(level="info", code="save_unknown", message=text, hint="save once more to have it known")
             )

@@ -12,6 +12,8 @@ from rfsn_bridge.memory.store import Store
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 60.0
+_FIRST = 20
+"""Turns of which there is to be a backup, however many are to be between two."""
 
 
 async def keep_backups(
@@ -27,7 +29,7 @@ async def keep_backups(
         await asyncio.sleep(every_s)
         try:
             now = (await store.stats())["turns"]
-            if now != turns and await _due(store, settings(), now - turns):
+            if now != turns and await _due(store, settings(), now - turns, now):
                 await store.back_up("automatic")
                 await store.prune(settings().backups)
                 turns = now
@@ -39,11 +41,29 @@ async def keep_backups(
             failed = True
 
 
-async def _due(store: Store, settings: Memory, turns: int) -> bool:
+async def first_backup(store: Store, settings: Memory) -> None:
+    """Make one where there is something to lose and no backup of it; a failure is logged."""
+    try:
+        if _wanted(settings) and (await store.stats())["turns"] and not await store.backups():
+            await store.back_up("automatic")
+    except BridgeError as error:
+        log.error("no backup was made: %s", error)
+
+
+def _wanted(settings: Memory) -> bool:
+    return bool(settings.backup_every_turns or settings.backup_every_h)
+
+
+async def _due(store: Store, settings: Memory, turns: int, in_all: int) -> bool:
     """Whether enough turns, or hours, have passed since the last automatic backup."""
     if 0 < settings.backup_every_turns <= turns:
         return True
+    if not _wanted(settings):
+        return False
+    found = await store.backups()
+    if not found and in_all >= _FIRST:
+        return True
     if not settings.backup_every_h:
         return False
-    made = [backup.made_at for backup in await store.backups() if backup.reason == "automatic"]
+    made = [backup.made_at for backup in found if backup.reason == "automatic"]
     return time.time() - max(made, default=0.0) >= settings.backup_every_h * 3600

@@ -99,7 +99,8 @@ class Insight:
             return
         member.unkept = False
         try:
-            await self._bridge.store.keep(playthrough, member.npc.npc_id, member.state, member.learned.dump())
+            npc, learned = member.npc, member.learned.dump()
+            await self._bridge.store.keep(playthrough, npc.npc_id, member.state, learned, npc.name)
         except BridgeError as error:
             member.unkept = True
             self._warn(error)

@@ -10,14 +10,12 @@ from typing import Protocol
 from rfsn_bridge.audio_path import AudioPath
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
-from rfsn_bridge.domain import ActionCall, Memory, Turn, TurnStatus
+from rfsn_bridge.domain import ActionCall, Turn, TurnStatus
 from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
-from rfsn_bridge.interfaces import RecallQuery
 from rfsn_bridge.memory.heard import PlayingTime
 from rfsn_bridge.memory.store import Store
-from rfsn_bridge.mind.prompt import in_mind
 from rfsn_bridge.mind.rewards import Heard
 from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.messages import (
@@ -31,6 +29,7 @@ from rfsn_bridge.protocol.messages import (
     TurnRecorded,
 )
 from rfsn_bridge.protocol.session import Session
+from rfsn_bridge.recollection import recollect
 from rfsn_bridge.snapshot import Snapshot
 from rfsn_bridge.speech.playback import Playback
 from rfsn_bridge.summariser import Summariser
@@ -39,8 +38,6 @@ from rfsn_bridge.turn import Line, Mindset, Output, RunningTurn
 log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
-_MOST_SUMMARIES = 12
-"""That a reply is told of."""
 _LOOK_EVERY_S = 0.05
 _NEXT_WORD_MS = 150
 """How long speech that is interrupted may go on to the end of a word."""
@@ -183,47 +180,20 @@ class UnderWay:
             if member.learned is None or member.aftermath is None:
                 raise RuntimeError("an NPC's memory ended without what it has learned")
             seed = f"{turn.snapshot.config.mind.seed}/{self._client.playthrough}/{member.npc.npc_id}"
-            memories, summaries = await asyncio.gather(self._recalled(turn, member), self._summaries(turn, member))
+            mind = await recollect(turn, member, self._client.playthrough, self._bridge.store)
             mindset = Mindset(
                 lambda: member.standing(self._game_time()),
                 member.learned,
                 member.aftermath,
-                tuple(map(in_mind, memories)),
-                max((memory.similarity for memory in memories), default=0.0),
-                summaries,
+                mind.memories,
+                mind.similarity,
+                mind.summaries,
                 seed,
             )
             await turn.run(mindset, history)
         finally:
             if not turn.over.is_set():  # whatever happened, it is over
                 turn.interrupt()
-
-    async def _recalled(self, turn: RunningTurn, member: Member) -> Sequence[Memory]:
-        """What comes to the NPC's mind; a memory that cannot be read costs the memories and not the reply."""
-        recall, line = turn.snapshot.recall, turn.line
-        if recall is None or not line.text:
-            return ()
-        limit = turn.snapshot.config.memory.recalled
-        told = tuple(turn_id for turn_id, _ in member.history)
-        try:
-            playthrough = self._client.playthrough
-            return await recall.recall(RecallQuery(playthrough, line.npc.npc_id, line.text, limit, told))
-        except (Exception, SystemExit) as error:  # a plugin's code
-            log.warning("nothing was recalled: %s", type(error).__name__)  # its words could quote the dialogue
-            return ()
-
-    async def _summaries(self, turn: RunningTurn, member: Member) -> tuple[str, ...]:
-        """What the NPC's history comes to; if that cannot be read, it costs the summaries and not the reply."""
-        if not turn.snapshot.summaries:
-            return ()
-        told = tuple(turn_id for turn_id, _ in member.history)
-        npc_id = member.npc.npc_id
-        try:
-            found = await self._bridge.store.summaries(self._client.playthrough, npc_id, _MOST_SUMMARIES, told)
-        except BridgeError as error:
-            log.warning("no summaries were read: %s", error)
-            return ()
-        return tuple(summary.text for summary in found)
 
     async def _until_known(self, turn: RunningTurn) -> None:
         """Wait for the reports of what was heard and done, or until they are overdue in playing time."""
@@ -283,7 +253,8 @@ class UnderWay:
             self._bridge.summariser.recorded(record.playthrough, remembering, game)
 
         try:
-            await self._bridge.store.record(record, learned, stored)
+            names = {npc_id: name for name, npc_id in self._cast.names(record.hearers)}
+            await self._bridge.store.record(record, learned, stored, names)
         except BridgeError as error:
             log.error("a turn is not stored yet: %s", error)
             notice = Notice(level="error", code="not_stored", message=error.message, hint=error.hint)

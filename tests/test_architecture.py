@@ -53,6 +53,7 @@ ROOMS = (
     "remembrance",
     "repertoire",
     "deeds",
+    "recollection",
     "audio_path",
     "under_way",
     "game",

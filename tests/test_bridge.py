@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from raw_client import raw_client
+from raw_client import daemon_and_client, raw_client
 from stored import latest
 
 from rfsn_bridge.domain import TurnStatus
@@ -84,3 +84,11 @@ async def test_text_alone_may_stand_in_for_a_voice(tmp_path: Path) -> None:
         await client.until("turn_finished")
         assert client.messages("sentence") and client.messages("audio_dropped") and not client.frames()
         assert daemon.bridge.health()["tts"] == "none"
+
+
+async def test_the_name_of_a_turn_can_be_given_to_a_command(tmp_path: Path) -> None:
+    """It is no option: it begins with no dash."""
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        session, _, number = (await client.say("a")).partition(".")
+    assert session.isalnum() and number == "1"

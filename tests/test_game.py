@@ -191,9 +191,19 @@ async def test_an_insult_lowers_affinity_for_good(tmp_path: Path) -> None:
     assert before < first["affinity"]
 
 
-async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_recorded_yet(tmp_path: Path) -> None:
+async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_recorded_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     llm = ScriptedLLM(["Begone."], gated=True)
-    async with daemon_and_client(llm, tmp_path, VOICE, audio="binary", reports=True) as (_, client):
+    async with daemon_and_client(llm, tmp_path, VOICE, audio="binary", reports=True) as (daemon, client):
+        store, go_on = daemon.bridge.store, asyncio.Event()
+        record = store.record
+
+        async def slow(*told: Any) -> None:
+            await go_on.wait()
+            await record(*told)
+
+        monkeypatch.setattr(store, "record", slow)
         await client.meet("a")
         await client.say("a", "You are a coward.")
         insulted = await client.until("decision")
@@ -201,7 +211,23 @@ async def test_an_insult_counts_in_the_very_next_turn_although_nothing_is_record
         again = await client.until("decision")
         assert not client.messages("turn_recorded")
         assert again["state"]["affinity"] < insulted["state"]["affinity"] < 0
+        go_on.set()
         await client.send(type="interrupt")
+
+
+async def test_with_neither_sound_nor_visemes_what_was_shown_was_heard_whatever_is_reported(
+    tmp_path: Path,
+) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hail, old friend of mine."]), tmp_path, reports=True) as (
+        _,
+        client,
+    ):
+        await client.meet("a")
+        turn_id = await client.say("a")
+        await client.until("sentence", turn_id=turn_id)
+        await client.ask(type="speech_report", turn_id=turn_id, seq=0, status="aborted", heard_ms=0)
+        recorded = await client.until("turn_recorded", turn_id=turn_id)
+        assert recorded["heard_text"] == "Hail, old friend of mine."
 
 
 async def test_an_action_counts_only_if_something_of_it_was_heard(tmp_path: Path) -> None:

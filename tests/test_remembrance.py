@@ -65,15 +65,31 @@ async def test_a_long_answer_is_cut_short_and_says_so(tmp_path: Path, monkeypatc
 
 async def test_whoever_heard_a_turn_remembers_it_too(tmp_path: Path) -> None:
     async with daemon_and_client(ScriptedLLM(["I saw a dragon."]), tmp_path) as (_, client):
-        for npc in ("a", "b"):
-            await client.meet(npc)
+        await client.meet("a")
+        await client.meet("b", name="Lydia")
         await turn(client, "a", "What did you see?", hearers=["b"])
+        await client.ask(type="npc_gone", npc_ids=["b"])
         (heard,) = (await data(client, "memory_get", npc_id="b"))["turns"]
-        found = (await data(client, "memory_search", npc_id="b", query="the dragon"))["found"]
+        searched = await data(client, "memory_search", npc_id="b", query="the dragon")
+    found = searched["found"]
+    assert searched["name"] == "Lydia"  # who never said a word
     assert (heard["npc_id"], heard["hearers"]) == ("a", ["b"])
     assert [(each["npc_name"], each["own"], each["heard_text"]) for each in found] == [
         ("a", False, "I saw a dragon.")
     ]
+
+
+async def test_what_was_just_overheard_is_told_whatever_the_line_is_about(tmp_path: Path) -> None:
+    llm = ScriptedLLM(["A dragon burned Helgen."])
+    async with daemon_and_client(llm, tmp_path) as (_, client):
+        await client.meet("a", name="Ralof")
+        await client.meet("b", name="Lydia")
+        await turn(client, "a", "What did you see?", hearers=["b"])
+        await turn(client, "b", "Good morning to you.")
+        told = str(llm.requests[-1])
+        assert told.count("Ralof answered: A dragon burned Helgen.") == 1
+        await turn(client, "b", "A dragon, you say?")  # which brings it to mind, too
+        assert str(llm.requests[-1]).count("Ralof answered: A dragon burned Helgen.") <= 1
 
 
 async def test_how_an_npc_stands_is_told_whether_it_is_here_or_not(tmp_path: Path) -> None:
@@ -297,6 +313,24 @@ async def test_a_save_has_what_is_felt_in_every_game_of_the_playthrough(tmp_path
             await data(client, "save_loaded", playthrough="default", save_id=save_id)
             state = (await data(beside, "npc_state", npc_id="a"))["state"]
             assert state["affinity"] == pytest.approx(felt[save_id])
+
+
+@pytest.mark.parametrize(
+    ("save", "counts"),
+    [({"game_time": 15.0}, "2 talks of before its date"), ({"game_time": 5.0}, "no talk of"), ({}, "one talk")],
+)
+async def test_of_a_save_that_nobody_knows_it_is_told_what_counts(
+    save: dict[str, Any], counts: str, tmp_path: Path
+) -> None:
+    async with daemon_and_client(ScriptedLLM(["Hm."]), tmp_path) as (_, client):
+        await client.meet("a")
+        for day in (10.0, 20.0, 30.0):  # the first talk has no date: none was told by then
+            await turn(client, "a", "Hail.")
+            await client.ask(type="save_created", playthrough="default", save_id=f"{day}", game_time=day)
+        await data(client, "save_loaded", playthrough="default", save_id="10.0", game_time=10.0)
+        await data(client, "save_loaded", playthrough="default", save_id="unknown", **save)
+        (notice,) = client.messages("notice", code="save_unknown")
+        assert counts in notice["message"]
 
 
 async def test_loads_at_the_same_time_end_with_the_last_for_everybody(tmp_path: Path) -> None:

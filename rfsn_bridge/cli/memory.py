@@ -63,7 +63,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     out = add("export", export_npcs, "write what an NPC, or everybody, remembers to files", "-o my_memories")
     take = add("import", import_file, "bring in what was exported as JSON", "lydia-03ac674216f3.json")
     reset = add("reset", reset_npc, "have an NPC forget everything, in every save", "Lydia")
-    add("backups", list_backups, "list the backups, the newest first")
+    listing = add("backups", list_backups, "list the backups, the newest first")
     restore = add("restore", restore_backup, "put a backup in the place of the whole memory", "NAME")
     for command in (show, search, reset):
         add_npc(command)
@@ -71,6 +71,7 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     for command in (show, search):
         command.add_argument("--limit", type=_count, default=20, metavar="N", help="how many turns (default: 20)")
     search.add_argument("words", nargs="+", metavar="WORDS", help="what to look for")
+    listing.add_argument("--check", action="store_true", help="read large ones, too, and look for damage")
     out.add_argument("--format", choices=["json", "markdown"], default="json", help="(default: json)")
     out.add_argument("-o", "--output", metavar="FILE", help="a file, or a folder; without NPC, a folder")
     take.add_argument("file", metavar="FILE", help="a JSON file of `memory export`")
@@ -117,9 +118,10 @@ async def show_npc(args: argparse.Namespace) -> int:
         return _print_json({**about, "turns": count, "summaries": told, "latest": shown})
     print(f"{_line(name)} ({_line(npc_id)}): {export.in_words(state)}. Turns: {count}")
     for summary in summaries:
-        print(f"\nIn short, {len(summary.turn_ids)} turns: {_line(summary.text)}")
+        print(f"\nIn short, {export.so_many(len(summary.turn_ids))}: {_line(summary.text)}")
     for turn in turns:
-        print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}")
+        overheard = "" if turn.npc_id == npc_id else "  (overheard)"
+        print(f"\n{time.strftime('%Y-%m-%d %H:%M', time.localtime(turn.started_at))}  {turn.turn_id}{overheard}")
         _print_exchange(turn.npc_name, turn.player_text, turn.heard_text)
     return 0
 
@@ -148,11 +150,11 @@ async def search_npc(args: argparse.Namespace) -> int:
 
 
 async def list_backups(args: argparse.Namespace) -> int:
-    found = backups.listed(_folder(args) / FILE)
+    found = backups.looked_through(_folder(args) / FILE, in_full=args.check)
     if args.json:
         return _print_json({"backups": [backup_view(backup) for backup in found]})
     for each in found:
-        turns = f"{each.turns} turns" if each.turns >= 0 else "damaged"
+        turns = export.so_many(each.turns) if each.turns >= 0 else "damaged"
         print(f"{each.name}  {turns}, {each.bytes / 1e6:.1f} MB")
     print(f"Backups in {backups.folder_of(_folder(args) / FILE)}: {len(found)}")
     return 0
@@ -211,14 +213,14 @@ async def import_file(args: argparse.Namespace) -> int:
     async def by_hand(store: Store) -> dict[str, Any]:
         backup, new = await store.bring_in(found, playthrough)
         there = len(found.turns) - new
-        return {"npc_id": found.npc_id, "turns_new": new, "turns_there": there, "backup": backup.name}
+        name = backup.name if backup else None
+        return {"npc_id": found.npc_id, "turns_new": new, "turns_there": there, "backup": name}
 
     done = await _with_store(_folder(args), by_hand)
     if args.json:
         return _print_json(done)
-    print(
-        f"{_line(found.name)} remembers {done['turns_new']} more turns; {done['turns_there']} were there already."
-    )
+    new = export.so_many(done["turns_new"]).replace(" ", " more ")
+    print(f"{_line(found.name)} remembers {new}; there already: {done['turns_there']}.")
     return _undo(done)
 
 
@@ -243,7 +245,7 @@ async def reset_npc(args: argparse.Namespace) -> int:
     done = await _change(args, playthrough, MemoryReset(npc_id=npc_id), by_hand)
     if args.json:
         return _print_json(done)
-    print(f"{_line(name)} has forgotten {done['turns_forgotten']} turns.")
+    print(f"{_line(name)} has forgotten {export.so_many(done['turns_forgotten'])}.")
     return _undo(done)
 
 
@@ -257,12 +259,13 @@ async def restore_backup(args: argparse.Namespace) -> int:
     done = await _change(args, "default", MemoryRestore(backup_id=chosen.name), by_hand)
     if args.json:
         return _print_json(done)
-    print(f"The memory is that of {chosen.name}: {chosen.turns} turns.")
+    print(f"The memory is that of {chosen.name}: {export.so_many(chosen.turns)}.")
     return _undo(done)
 
 
 def _undo(done: dict[str, Any]) -> int:
-    print(f"To undo that: rfsn-bridge memory restore {done['backup']}")
+    if done["backup"]:
+        print(f"To undo that: rfsn-bridge memory restore {done['backup']}")
     return 0
 
 

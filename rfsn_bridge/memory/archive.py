@@ -93,6 +93,21 @@ class Archive:
 
         return await self._reader.read(job)
 
+    async def overheard(
+        self, playthrough: str, npc_id: str, limit: int, told: Sequence[str] = ()
+    ) -> Sequence[Memory]:
+        """What was said to others in an NPC's hearing since the first turn of `told`, the newest first."""
+
+        def job(connection: sqlite3.Connection) -> Sequence[Memory]:
+            present = timeline.present(connection, playthrough)
+            number = records.known_npc(connection, present, npc_id) if present else None
+            if present is None or number is None:
+                return ()
+            found = records.overheard(connection, present, number, limit, _first(connection, told) or 0)
+            return [Memory(each.turn_id, each.npc_name, each.exchange, False, 0.0, 0.0) for each in found]
+
+        return await self._reader.read(job)
+
     async def summaries(
         self, playthrough: str, npc_id: str, limit: int = 100, without: Sequence[str] = ()
     ) -> Sequence[Summary]:
@@ -106,12 +121,8 @@ class Archive:
             number = records.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None or not _has_summaries(connection):
                 return ()
-            marks = ", ".join("?" * len(without))
-            (first,) = connection.execute(
-                f"SELECT min(moment) FROM turns WHERE turn_id IN ({marks})",  # noqa: S608
-                without,
-            ).fetchone()
-            return summaries.told(connection, present, number, limit, first or summaries.NEVER)
+            first = _first(connection, without) or summaries.NEVER
+            return summaries.told(connection, present, number, limit, first)
 
         return await self._reader.read(job)
 
@@ -217,6 +228,14 @@ class Archive:
         return await asyncio.to_thread(backups.listed, self.path)
 
 
+def _first(connection: sqlite3.Connection, turn_ids: Sequence[str]) -> int | None:
+    """The moment of the first of some turns."""
+    marks = ", ".join("?" * len(turn_ids))
+    sql = f"SELECT min(moment) FROM turns WHERE turn_id IN ({marks})"  # noqa: S608
+    (first,) = connection.execute(sql, tuple(turn_ids)).fetchone()
+    return None if first is None else int(first)
+
+
 def _has_summaries(connection: sqlite3.Connection) -> bool:
     """Not so in an older memory, or a copy of one, that no daemon has brought up to date yet."""
     return version_of(connection) >= WITH_SUMMARIES
@@ -227,7 +246,10 @@ class FileReader:
 
     def __init__(self, path: Path) -> None:
         """Raises StoreError where there is none."""
-        if not path.is_file():
+        if not path.is_file() or not path.stat().st_size:
+            if backups.listed(path):
+                hint = "`rfsn-bridge memory backups` lists what can be restored"
+                raise StoreError(f"the memory in {path.parent} is gone", hint)
             raise StoreError(f"there is no memory in {path.parent} yet", "talk to an NPC first, or see --data")
         self._path = path
 

@@ -12,21 +12,27 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 
 from rfsn_bridge.memory.durable import make_folder, sync_file, sync_folder
 from rfsn_bridge.memory.schema import APPLICATION_ID, CorruptStore, StoreError
 
 _NAME = re.compile(r"memory-(?P<when>\d{8}-\d{6})-(?P<reason>[a-z_]+)-(?P<number>\d+)\.db")
+_CHECKED_AT_ONCE = 64 * 2**20
+"""Bytes: a backup up to this size is read when it is listed for a person."""
+_FEW = 3
 _PAGES = 2048
 """Copied at a time, so that a writer beside it is not held up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """`name` is its file's; `reason` is automatic, reset, restore, migration, import or manual."""
+    """`name` is its file's; `reason` is automatic, reset, restore, migration, import or manual.
+
+    `turns` is -1 where it is known to be damaged.
+    """
 
     name: str
     path: Path
@@ -77,11 +83,34 @@ def listed(store: Path) -> list[Backup]:
     ]
 
 
+def looked_through(store: Path, *, in_full: bool = False) -> list[Backup]:
+    """As `listed`, with the damaged ones marked: small ones are compared with their checksums.
+
+    In full, each is checked as it is before it is restored, which takes a second for some 100 MB.
+    """
+    return [
+        replace(backup, turns=-1)
+        if (in_full or backup.bytes <= _CHECKED_AT_ONCE) and _damaged(backup, in_full)
+        else backup
+        for backup in listed(store)
+    ]
+
+
+def _damaged(backup: Backup, in_full: bool) -> bool:
+    try:
+        if in_full or not _sums(backup.path).is_file():
+            check(backup.path)
+            return False
+        return _sums(backup.path).read_text() != _sum(backup.path)
+    except (CorruptStore, OSError, ValueError):
+        return True
+
+
 def prune(store: Path, keep: int) -> list[str]:
-    """Delete the oldest backups beyond `keep`, of the automatic and of those made before a change; their names."""
+    """Delete the oldest backups beyond `keep`, of the automatic and of each kind of change; their names."""
     names = []
-    for reasons in ({"automatic"}, {"reset", "restore", "migration", "import"}):
-        for backup in [each for each in listed(store) if each.reason in reasons][keep:]:
+    for reason in ("automatic", "reset", "restore", "migration", "import"):
+        for backup in [each for each in listed(store) if each.reason == reason][keep:]:
             with contextlib.suppress(OSError):
                 backup.path.unlink()
                 _sums(backup.path).unlink(missing_ok=True)
@@ -154,9 +183,9 @@ def clear_up(store: Path) -> None:
             path.unlink()
 
 
-def newest_good(store: Path) -> Backup | None:
-    """The newest backup that is whole and sound."""
-    return next(_good(listed(store)), None)
+def best(store: Path) -> Backup | None:
+    """Of the newest few backups that are whole and sound, the one with the most turns."""
+    return max(islice(_good(listed(store)), _FEW), key=lambda backup: backup.turns, default=None)
 
 
 def _good(backups: Iterable[Backup]) -> Iterator[Backup]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.schema import CorruptStore, StoreError, migrate, prepare
+from rfsn_bridge.memory.schema import WHAT_TO_DO, CorruptStore, StoreError, migrate, prepare
 
 log = logging.getLogger(__name__)
 
@@ -252,7 +252,7 @@ def told(path: Path, error: sqlite3.Error, what: str) -> BridgeError:
     """An error of SQLite as a person is told of it."""
     text = str(error)
     if any(sign in text for sign in ("malformed", "not a database", "corrupt")):
-        return CorruptStore(f"{path} is damaged: {text}", "stop, then run: rfsn-bridge memory backups")
+        return CorruptStore(f"{path} is damaged: {text}", WHAT_TO_DO)
     if "full" in text:
         return StoreError(
             f"{path} cannot be {what}: the disk is full", "free disk space; what waits is tried again"

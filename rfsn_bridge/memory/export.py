@@ -161,6 +161,9 @@ def _lines(export: Export) -> Iterator[str]:
             day = today
             yield ""
             yield f"## {day}"
+        if turn.npc_id != export.npc_id:
+            yield ""
+            yield f"(overheard, said to {_plain(turn.npc_name)})"
         if turn.player_text:
             yield ""
             yield f"**Player:** {_plain(turn.player_text)}"
@@ -170,6 +173,10 @@ def _lines(export: Export) -> Iterator[str]:
         for deed in turn.deeds:
             yield ""
             yield f"({_plain(deed.name)}: {deed.status})"
+
+
+def so_many(turns: int) -> str:
+    return f"{turns} turn" if turns == 1 else f"{turns} turns"
 
 
 def in_words(state: NpcState) -> str:

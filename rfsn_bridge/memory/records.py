@@ -10,12 +10,14 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn, TurnStatus
 from rfsn_bridge.memory import timeline
+from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.timeline import Present
 
 _COPY = re.compile(r"~\d+\Z")
@@ -101,8 +103,16 @@ def known_npc(connection: sqlite3.Connection, present: Present, npc_id: str) -> 
     return int(row[0]) if row else None
 
 
-def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | None) -> bool:
-    """Write a turn, who remembers it, and how it left the NPC; False if it was there already."""
+def add_turn(
+    connection: sqlite3.Connection,
+    encoded: Encoded,
+    learned: bytes | None,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Write a turn, who remembers it, and how it left the NPC; False if it was there already.
+
+    `names` are those of its hearers, as far as they are known.
+    """
     turn = encoded.turn
     if connection.execute("SELECT 1 FROM turns WHERE turn_id = ?", (turn.turn_id,)).fetchone():
         return False
@@ -110,7 +120,7 @@ def add_turn(connection: sqlite3.Connection, encoded: Encoded, learned: bytes | 
     number = timeline.playthrough(connection, turn.playthrough)
     speaker = npc(connection, number, turn.npc_id, turn.npc_name)
     _write_turn(connection, speaker, branch, moment, encoded)
-    hearers = {npc(connection, number, each) for each in turn.hearers if each != turn.npc_id}
+    hearers = {npc(connection, number, each, names.get(each)) for each in turn.hearers if each != turn.npc_id}
     connection.execute("INSERT INTO memories VALUES (?, ?, ?, 1)", (speaker, branch, moment))
     if turn.heard_text:
         connection.executemany(
@@ -177,6 +187,20 @@ def add_foreign(
     return True
 
 
+def is_news(connection: sqlite3.Connection, playthrough: str, export: Export) -> bool:
+    """Whether an export tells anything that its NPC does not remember, on whatever branch."""
+    row = connection.execute("SELECT id FROM playthroughs WHERE name = ?", (playthrough,)).fetchone()
+    present = timeline.present(connection, playthrough)
+    me = known_npc(connection, present, export.npc_id) if present else None
+    if row is None or present is None or me is None:
+        return True
+    if export.state and mind(connection, present, me) is None:
+        return True
+    places = (_known_as(connection, turn.turn_id, row[0])[1] for turn in export.turns)
+    knows = "SELECT 1 FROM memories WHERE npc = ? AND moment = ?"
+    return any(there is None or not connection.execute(knows, (me, there[0])).fetchone() for there in places)
+
+
 def _known_as(
     connection: sqlite3.Connection, turn_id: str, playthrough: int
 ) -> tuple[str, tuple[int, int, int] | None]:
@@ -206,11 +230,16 @@ def met(connection: sqlite3.Connection, playthrough: int, npc_id: str, name: str
 
 
 def add_mind(
-    connection: sqlite3.Connection, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None
+    connection: sqlite3.Connection,
+    playthrough: str,
+    npc_id: str,
+    state: NpcState,
+    learned: bytes | None,
+    name: str | None = None,
 ) -> None:
     """Write how an NPC stands and what it has learned, where no turn says so."""
     branch, moment = timeline.now(connection, playthrough)
-    number = npc(connection, timeline.playthrough(connection, playthrough), npc_id)
+    number = npc(connection, timeline.playthrough(connection, playthrough), npc_id, name)
     _write_mind(connection, number, branch, moment, _states().dump_json(state).decode(), learned)
 
 
@@ -375,6 +404,23 @@ class Remembered:
     importance: float
 
 
+def overheard(
+    connection: sqlite3.Connection, present: Present, number: int, limit: int, after: int
+) -> list[Remembered]:
+    """The latest turns after a moment that were said to others in an NPC's hearing, the newest first."""
+    found: list[Remembered] = []
+    for stretch in present.stretches:
+        rows = connection.execute(
+            "SELECT t.moment, t.turn_id, n.name, t.player_text, t.heard_text, t.deeds, m.own, t.importance "
+            "FROM memories m JOIN turns t ON t.moment = m.moment JOIN npcs n ON n.id = t.npc "
+            "WHERE m.npc = ? AND m.branch = ? AND m.moment > ? AND m.moment <= ? AND m.own = 0 "
+            "ORDER BY m.moment DESC LIMIT ?",
+            (number, stretch.branch, after, stretch.upto, limit - len(found)),
+        )
+        found += map(_remembered, rows)
+    return found
+
+
 def recent(
     connection: sqlite3.Connection, present: Present, number: int, limit: int, *, own_only: bool = True
 ) -> list[Remembered]:
@@ -460,4 +506,14 @@ def left_behind(connection: sqlite3.Connection, before: Present | None, after: P
             (stretch.branch, kept.get(stretch.branch, 0), stretch.upto),
         ).fetchone()[0]
         for stretch in before.stretches
+    )
+
+
+def turns_in(connection: sqlite3.Connection, present: Present | None) -> int:
+    """How many turns are part of a present."""
+    return sum(
+        connection.execute(
+            "SELECT count(*) FROM turns WHERE branch = ? AND moment <= ?", (stretch.branch, stretch.upto)
+        ).fetchone()[0]
+        for stretch in (present.stretches if present else ())
     )

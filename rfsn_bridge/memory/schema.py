@@ -19,6 +19,11 @@ WITH_SUMMARIES = 2
 """The first version that has them."""
 
 
+WHAT_TO_DO = (
+    "start the daemon: it sets the file aside; or run: rfsn-bridge memory restore NAME (`backups` lists them)"
+)
+
+
 class StoreError(BridgeError):
     """Something could not be written or read."""
 
@@ -152,7 +157,7 @@ def prepare(path: Path, before_migration: Callable[[Path, int], object] = lambda
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
             raise StoreError(f"{path} cannot be opened: {error}", "check the data folder") from error
-        raise CorruptStore(f"{path} is damaged: {error}", "run: rfsn-bridge memory backups") from error
+        raise CorruptStore(f"{path} is damaged: {error}", WHAT_TO_DO) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be made: {error.strerror}", "check the data folder") from error
 
@@ -172,7 +177,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Calla
     if path.stat().st_size <= _CHECKED_AT_ONCE:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise CorruptStore(f"{path} is damaged: {verdict}", "run: rfsn-bridge memory backups")
+            raise CorruptStore(f"{path} is damaged: {verdict}", WHAT_TO_DO)
     if application != APPLICATION_ID:
         raise CorruptStore(f"{path} is no memory of RFSN Bridge", "move it away, or name another --data folder")
     if version > VERSION:

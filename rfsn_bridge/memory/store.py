@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
@@ -21,8 +22,7 @@ from rfsn_bridge.memory import backups, first, records, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
-from rfsn_bridge.memory.export import Export
-from rfsn_bridge.memory.records import Encoded
+from rfsn_bridge.memory.export import Export, so_many
 from rfsn_bridge.memory.schema import CorruptStore, StoreError
 from rfsn_bridge.memory.summaries import Due
 from rfsn_bridge.memory.timeline import Loaded
@@ -35,14 +35,16 @@ T = TypeVar("T")
 _HOLDER = "holder"
 """A file with the process number of who holds the lock; the lock itself cannot be read everywhere."""
 _WAITING = 256
-"""Turns that may wait for a disk that is full; more are refused."""
+"""Turns and saves that may wait for a disk that is full; more are refused."""
 _AGAIN_S = 2.0
 
 
 @dataclass(slots=True)
 class _Waiting:
-    encoded: Encoded
-    learned: bytes | None
+    """A change that must not be lost, and whom to tell when it is on disk."""
+
+    what: str
+    job: Callable[[sqlite3.Connection], object]
     stored: Callable[[], None]
 
 
@@ -84,7 +86,7 @@ class Store(Archive):
         try:
             return Database(self.path, lambda path, version: backups.make(path, "migration"))
         except CorruptStore as error:
-            log.error("%s", error.message)
+            log.info("%s", error.message)
             aside = backups.set_aside(self.path)
             self._begin_anew(f"the memory is damaged and was set aside as {aside.name}")
             return Database(self.path)
@@ -103,47 +105,57 @@ class Store(Archive):
         """Tell of what was lost; where there never was a memory, nothing."""
         if not backups.listed(self.path) and not any(self.path.parent.glob(f"{self.path.stem}-damaged-*")):
             return
-        good = backups.newest_good(self.path)
+        good = backups.best(self.path)
         hint = (
-            f"`rfsn-bridge memory restore {good.name}` brings back {good.turns} turns"
+            f"`rfsn-bridge memory restore {good.name}` brings back {so_many(good.turns)}; "
+            "`rfsn-bridge memory backups` lists them all"
             if good
             else "no backup is sound"
         )
         self.trouble = CorruptStore(f"{why}; the NPCs begin anew", hint)
-        log.error("%s; %s", self.trouble.message, hint)
 
     # --- Turns
 
     async def record(
-        self, turn: Turn, learned: bytes | None = None, stored: Callable[[], None] = lambda: None
+        self,
+        turn: Turn,
+        learned: bytes | None = None,
+        stored: Callable[[], None] = lambda: None,
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Returns once the turn is durable, and then `stored` has been called.
+        """Returns once the turn is durable, and then `stored` has been called. `names` are those of its hearers.
 
         If it cannot be written now, raises StoreError; it is tried again, and `stored` is called when it is there.
         """
-        waiting = _Waiting(records.encode(turn), learned, stored)
+        encoded = records.encode(turn)
+        waiting = _Waiting("turn", lambda c: records.add_turn(c, encoded, learned, names), stored)
         if self._waiting:  # in order: nothing overtakes what waits
             self._keep_waiting(waiting)
-            raise StoreError(f"{len(self._waiting)} turns are waiting to be written", "free disk space")
+            raise StoreError(f"{self.waiting} turns are waiting to be written", "free disk space")
+        await self._now_or_later(waiting)
+
+    async def _now_or_later(self, waiting: _Waiting) -> None:
         try:
-            await self._write_turn(waiting)
+            await self._write_now(waiting)
         except CorruptStore:
             raise
         except StoreError:
             self._keep_waiting(waiting)
             raise
 
-    async def _write_turn(self, waiting: _Waiting) -> None:
-        await self._database.write(lambda c: records.add_turn(c, waiting.encoded, waiting.learned))
+    async def _write_now(self, waiting: _Waiting) -> None:
+        await self._database.write(waiting.job)
         waiting.stored()
 
-    def _keep_waiting(self, waiting: _Waiting) -> None:
+    def _keep_waiting(self, waiting: _Waiting) -> bool:
+        """False if too many wait already."""
         if len(self._waiting) >= _WAITING:
-            log.error("a turn is lost: %d are waiting for the disk already", _WAITING)
-            return
+            log.error("a %s is lost: %d are waiting for the disk already", waiting.what, _WAITING)
+            return False
         self._waiting.append(waiting)
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._try_again())
+        return True
 
     async def _try_again(self) -> None:
         while self._waiting:
@@ -152,10 +164,10 @@ class Store(Archive):
                 await self._catch_up()
 
     async def _catch_up(self) -> None:
-        """Write the turns that wait, in order. Raises StoreError; what is left then waits still."""
+        """Write what waits, in order. Raises StoreError; what is left then waits still."""
         async with self._catching_up:
             while self._waiting:
-                await self._write_turn(self._waiting[0])
+                await self._write_now(self._waiting[0])
                 self._waiting.popleft()
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -166,9 +178,11 @@ class Store(Archive):
 
     # --- Minds
 
-    async def keep(self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None) -> None:
-        """Keep how an NPC stands and what it has learned, where no turn says so."""
-        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned))
+    async def keep(
+        self, playthrough: str, npc_id: str, state: NpcState, learned: bytes | None, name: str | None = None
+    ) -> None:
+        """Keep how an NPC stands, what it has learned and what it is called, where no turn says so."""
+        await self._write(lambda c: records.add_mind(c, playthrough, npc_id, state, learned, name))
 
     async def keep_summary(self, playthrough: str, npc_id: str, due: Due, text: str) -> bool:
         """Keep a summary that was due; False if the NPC does not remember all of its turns any more."""
@@ -186,8 +200,17 @@ class Store(Archive):
             self.lost_events += 1
 
     async def save(self, playthrough: str, save_id: str, game_date: float | None) -> None:
-        """The present is saved under a name."""
-        await self._write(lambda c: timeline.save(c, playthrough, save_id, game_date))
+        """The present is saved under a name.
+
+        If it cannot be written now, raises StoreError; it is tried again, behind the turns that wait by now.
+        """
+        saving = _Waiting("save", lambda c: timeline.save(c, playthrough, save_id, game_date), lambda: None)
+        if self._waiting:
+            if self._keep_waiting(saving):
+                await self._catch_up()
+                return
+            await self._catch_up()
+        await self._now_or_later(saving)
 
     async def load(self, playthrough: str, save_id: str, game_date: float | None) -> Loaded:
         """A save is the present."""
@@ -196,7 +219,9 @@ class Store(Archive):
             before = timeline.present(connection, playthrough)
             loaded = timeline.load(connection, playthrough, save_id, game_date)
             after = timeline.present(connection, playthrough)
-            return replace(loaded, forgotten=records.left_behind(connection, before, after))
+            forgotten = records.left_behind(connection, before, after)
+            remembered = 0 if loaded.exact else records.turns_in(connection, after)
+            return replace(loaded, forgotten=forgotten, remembered=remembered)
 
         return await self._write(job)
 
@@ -207,7 +232,7 @@ class Store(Archive):
     @property
     def waiting(self) -> int:
         """Turns that wait for a disk that is full."""
-        return len(self._waiting)
+        return sum(waiting.what == "turn" for waiting in self._waiting)
 
     async def reset(self, playthrough: str, npc_id: str) -> tuple[Backup, int]:
         """Have an NPC forget everything, after a backup; how many turns that were."""
@@ -215,8 +240,10 @@ class Store(Archive):
         forgotten = await self._write(lambda c: records.forget(c, playthrough, npc_id))
         return backup, forgotten
 
-    async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup, int]:
+    async def bring_in(self, export: Export, playthrough: str) -> tuple[Backup | None, int]:
         """Have an NPC remember what it remembered elsewhere, after a backup; how many turns were new to it.
+
+        Where nothing is new, nothing is changed, and there is no backup.
 
         They come after those it has and are known as of now: an earlier save does not have them, a later one does.
         How it stands, and what it has learned, counts only where nothing is known.
@@ -235,6 +262,8 @@ class Store(Archive):
                 records.add_mind(connection, playthrough, npc_id, export.state, export.learned)
             return sum(records.add_foreign(connection, playthrough, npc_id, each, now) for each in turns)
 
+        if not await self._database.read(lambda c: records.is_news(c, playthrough, export)):
+            return None, 0
         backup = await self.back_up("import")
         return backup, await self._write(job)
 
@@ -247,7 +276,7 @@ class Store(Archive):
             return await asyncio.to_thread(backups.make, self.path, reason)
 
     async def prune(self, keep: int) -> list[str]:
-        """Delete the oldest backups beyond `keep` of a kind; their names. Those made by hand stay."""
+        """Delete the oldest backups beyond `keep` of each kind; their names. Those made by hand stay."""
         return await asyncio.to_thread(backups.prune, self.path, keep)
 
     async def restore(self, name: str) -> Backup:
@@ -267,7 +296,7 @@ class Store(Archive):
         try:
             await self._catch_up()
         except StoreError as error:
-            log.error("%d turns are lost: %s", len(self._waiting), error.message)
+            log.error("%d turns are lost: %s", self.waiting, error.message)
         await self._database.aclose()
         self._lock.close()
 

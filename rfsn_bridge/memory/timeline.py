@@ -97,10 +97,24 @@ class Loaded:
     found: bool = True
     forgotten: int = 0
     """Turns that were part of the present before."""
+    remembered: int = 0
+    """Turns that are part of it now; counted for a save that was never seen."""
+
+    @property
+    def in_words(self) -> str:
+        """What the NPCs remember, where the save was never seen."""
+        many = {0: "no talk", 1: "one talk"}.get(self.remembered, f"{self.remembered} talks")
+        if self.found:
+            return f"the NPCs remember {many} of before its date"
+        return f"it has no date, and the NPCs remember what they did before, {many}"
 
 
 def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: float | None) -> Loaded:
-    """Make a save the present; one never seen is found by its date: the last moment not after it. Writer."""
+    """Make a save the present; one never seen is found by its date. For the writer.
+
+    The game goes on from what it loaded last: where the present tells of a later date, the save was made on the
+    way to it. Where the present ends before and nothing has happened since the last load, it can be anywhere.
+    """
     number = playthrough(connection, name)
     row = connection.execute(
         "SELECT branch, moment FROM saves WHERE playthrough = ? AND save_id = ?", (number, save_id)
@@ -110,8 +124,10 @@ def load(connection: sqlite3.Connection, name: str, save_id: str, game_date: flo
         return Loaded(exact=True)
     if game_date is None:
         return Loaded(exact=False, found=False)
-    point = _by_date(connection, number, game_date)
-    _go_to(connection, number, *point)
+    if _is_later(connection, number, game_date):
+        _go_to(connection, number, *_by_date(connection, number, game_date))
+    elif _only_loaded(connection, number) and (point := _nearest(connection, number, game_date)):
+        _go_to(connection, number, *point)
     return Loaded(exact=False)
 
 
@@ -151,6 +167,41 @@ def _by_date(connection: sqlite3.Connection, number: int, game_date: float) -> t
     return int(root[0]), 0
 
 
+def _is_later(connection: sqlite3.Connection, number: int, game_date: float) -> bool:
+    """Whether anything of the present has a later date."""
+    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    return any(
+        connection.execute(
+            "SELECT 1 FROM dated WHERE branch = ? AND moment <= ? AND game_date > ? LIMIT 1",
+            (stretch.branch, stretch.upto, game_date),
+        ).fetchone()
+        for stretch in _stretches(connection, branch, upto)
+    )
+
+
+def _only_loaded(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether an earlier point is the present, and nothing has happened since it became that."""
+    (upto,) = connection.execute("SELECT upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
+    return upto is not None
+
+
+def _nearest(connection: sqlite3.Connection, number: int, game_date: float) -> tuple[int, int] | None:
+    """The point of any branch with the latest date that is not after one, the newest of these."""
+    points = []
+    for (branch,) in connection.execute("SELECT id FROM branches WHERE playthrough = ?", (number,)).fetchall():
+        row = connection.execute(
+            "SELECT game_date, moment FROM dated WHERE branch = ? AND game_date <= ? "
+            "ORDER BY game_date DESC, moment DESC LIMIT 1",
+            (branch, game_date),
+        ).fetchone()
+        if row is not None:
+            points.append((*row, branch))
+    if not points:
+        return None
+    _, moment, branch = max(points)
+    return branch, moment
+
+
 def needed(connection: sqlite3.Connection, branch: int, moment: int) -> bool:
     """Whether a save, or a branch that forked off, still needs what was so at a moment of a branch."""
     (is_needed,) = connection.execute(
@@ -166,13 +217,5 @@ def begin(connection: sqlite3.Connection, name: str, game_date: float | None) ->
     number = playthrough(connection, name)
     if game_date is None:
         return
-    branch, upto = connection.execute("SELECT branch, upto FROM playthroughs WHERE id = ?", (number,)).fetchone()
-    later = any(
-        connection.execute(
-            "SELECT 1 FROM dated WHERE branch = ? AND moment <= ? AND game_date > ? LIMIT 1",
-            (stretch.branch, stretch.upto, game_date + _SAME_DAY),
-        ).fetchone()
-        for stretch in _stretches(connection, branch, upto)
-    )
-    if later:
+    if _is_later(connection, number, game_date + _SAME_DAY):
         _go_to(connection, number, *_by_date(connection, number, game_date))

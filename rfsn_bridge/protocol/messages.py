@@ -35,7 +35,9 @@ SpeechStatus = Literal["started", "ended", "aborted"]
 Position = tuple[float, float, float]
 Playthrough = Annotated[str, Field(min_length=1, max_length=128, description="Keeps two games' memories apart.")]
 SaveId = Annotated[str, Field(min_length=1, max_length=128)]
-GameTime = Annotated[float, Field(ge=0, description="The game's own days.")]
+GameTime = Annotated[
+    float, Field(ge=0, description="In days of the game, with fractions: 17.5 is noon of day 17.")
+]
 ActionName = Annotated[str, Field(min_length=1, max_length=64)]
 Visemes = list[tuple[int, int, float]]
 """`[t_ms, morph, weight]`: at `t_ms` of the sentence the morph (0 to 15) moves to the weight (0 to 1)."""
@@ -93,7 +95,9 @@ class Capabilities(Part):
         description="It moves lips. Without audio, it then shows each sentence for its `duration_ms`.",
     )
     reports: bool = Field(
-        default=False, description="It sends `speech_report`, of speech or of subtitles that it shows one by one."
+        default=False,
+        description="It sends `speech_report`, of speech or of subtitles that it shows one by one (`visemes`). "
+        "With neither audio nor `visemes` what was shown counts as heard, and reports change nothing.",
     )
 
 
@@ -330,7 +334,7 @@ class NpcPrompt(Line):
 
 
 class SpeechReport(FromClient):
-    """What was really played of a sentence."""
+    """What was really played of a sentence, or shown by a client with `visemes` and no audio."""
 
     type: Literal["speech_report"] = "speech_report"
     turn_id: Annotated[str, Field(min_length=1, max_length=64)]

@@ -90,11 +90,20 @@ def _section(model: type[BaseModel]) -> str:
 
 
 def _note(field: FieldInfo) -> str:
-    notes = [field.description or ""]
+    notes = [field.description or _described(field.annotation)]
     default = field.default
     if default not in (None, PydanticUndefined, [], {}) and not isinstance(default, BaseModel):
         notes.append(f"Default: `{default if isinstance(default, str) else repr(default).lower()}`.")
     return " ".join(note for note in notes if note).replace("|", "\\|")
+
+
+def _described(annotation: Any) -> str:
+    """What is said of the one kind of value that a field may have besides none."""
+    for inner in get_args(annotation):
+        for mark in getattr(inner, "__metadata__", ()):
+            if isinstance(mark, FieldInfo) and mark.description:
+                return mark.description
+    return ""
 
 
 def _type(field: FieldInfo) -> str:

@@ -200,6 +200,53 @@ def test_an_import_is_backed_up_before(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines(tmp_path / "there", "a") == ["line 2"]
 
 
+def test_an_import_of_nothing_new_changes_nothing_and_makes_no_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remembers(tmp_path, a_turn(1, hearers=("b",)), a_turn(2))
+    for name in ("a", "b"):
+        assert memory(tmp_path, "export", name, "-o", tmp_path / f"{name}.json") == 0
+        assert memory(tmp_path, "import", tmp_path / f"{name}.json") == 0
+        assert told(capsys).splitlines()[-1].split("remembers ")[1].startswith("0 more turns; there already: ")
+    assert not list((tmp_path / "memory").glob("backups/*.db"))
+    remembers(tmp_path / "there", a_turn(3))
+    assert memory(tmp_path / "there", "import", tmp_path / "b.json") == 0
+    assert "b remembers 1 more turn; there already: 0." in told(capsys)
+
+
+def test_what_was_overheard_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remembers(tmp_path, a_turn(1, hearers=("b",)), a_turn(2, "b"))
+    assert memory(tmp_path, "show", "b") == 0
+    shown = told(capsys)
+    assert "t1  (overheard)\n" in shown and "t2\n" in shown
+    assert memory(tmp_path, "export", "b", "--format", "markdown") == 0
+    text = told(capsys)
+    assert text.count("(overheard, said to A)") == 1 and text.index("overheard") < text.index("line 1")
+
+
+def test_a_memory_that_was_emptied_is_told_of_in_plain_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remembers(tmp_path, a_turn(1))
+    assert memory(tmp_path, "reset", "a") == 0
+    (tmp_path / "memory" / "memory.db").write_bytes(b"")
+    assert memory(tmp_path, "list") == 1
+    said = capsys.readouterr().err
+    assert "is gone" in said and "memory backups" in said
+
+
+def test_a_restore_over_a_damaged_memory_tells_of_it_once(tmp_path: Path) -> None:
+    remembers(tmp_path, a_turn(1))
+    assert memory(tmp_path, "reset", "a") == 0
+    (backup,) = (tmp_path / "memory" / "backups").glob("*.db")
+    (tmp_path / "memory" / "memory.db").write_bytes(b"nonsense" * 1000)
+    listed = run("memory", "list", "--data", tmp_path)
+    assert "start the daemon" in listed.stderr and "memory restore NAME" in listed.stderr
+    restored = run("memory", "restore", backup.name, "--data", tmp_path)
+    assert restored.returncode == 0 and "1 turn." in restored.stdout
+    assert len(restored.stderr.strip().splitlines()) == 1
+
+
 def test_what_was_lived_in_one_playthrough_is_brought_into_another_once(tmp_path: Path) -> None:
     remembers(tmp_path, a_turn(1, hearers=("b",)), a_turn(2))
     for name in ("a", "b"):
@@ -359,7 +406,7 @@ def test_a_reset_is_undone_by_the_backup_that_it_names(tmp_path: Path, capsys: p
     remembers(tmp_path, a_turn(1))
     assert memory(tmp_path, "reset", "A") == 0
     said = told(capsys)
-    assert "A has forgotten 1 turns." in said and lines(tmp_path, "a") == []
+    assert "A has forgotten 1 turn." in said and lines(tmp_path, "a") == []
     undo = said.splitlines()[-1].removeprefix("To undo that: rfsn-bridge ").split()
     assert main([*undo, "--data", str(tmp_path)]) == 0
     assert lines(tmp_path, "a") == ["line 1"]
@@ -368,6 +415,22 @@ def test_a_reset_is_undone_by_the_backup_that_it_names(tmp_path: Path, capsys: p
     assert {each["reason"] for each in json.loads(told(capsys))["backups"]} == {"reset", "restore"}
     assert memory(tmp_path, "backups") == 0
     assert "memory-" in told(capsys)
+
+
+def test_a_damaged_backup_is_marked_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remembers(tmp_path, a_turn(1))
+
+    async def back_up(store: Store) -> list[Path]:
+        return [(await store.back_up("manual")).path for _ in range(2)]
+
+    whole, damaged = with_store(tmp_path, back_up)
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1  # SQLite itself would not see that
+    damaged.write_bytes(content)
+    for options in ([], ["--check"]):
+        assert main(["memory", "backups", *options, "--data", str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert f"{whole.name}  1 turn, " in shown and f"{damaged.name}  damaged" in shown
 
 
 def test_a_backup_is_named_and_no_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,7 @@ async def test_a_daemon_whose_disk_is_full_talks_on_and_records_once_there_is_ro
             assert await lines(client) == ["Line 0."] and await waiting(client) == 3
             refused = await client.ask(type="save_created", playthrough="default", save_id="A")
             assert (refused["code"], "disk is full" in refused["message"]) == ("unavailable", True)
+            assert "tried again" in refused["hint"]
             assert not [m for m in client.messages("turn_recorded") if m["turn_id"] != first]
             full.unlink()
             for turn_id in turns:
@@ -63,6 +64,10 @@ async def test_a_daemon_whose_disk_is_full_talks_on_and_records_once_there_is_ro
             await client.until("turn_recorded", turn_id=last)
             recorded = [message["turn_id"] for message in client.messages("turn_recorded")]
             assert recorded == [first, *turns, last]
+            loaded = await client.ask(type="save_loaded", playthrough="default", save_id="A")
+            assert loaded["data"]["turns_forgotten"] == 1  # the save was made in its place, once there was room
+            assert not client.messages("notice", code="save_unknown")
+            assert await lines(client) == [f"Line {number}." for number in range(4)]
 
 
 @pytest.fixture

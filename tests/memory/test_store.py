@@ -191,6 +191,23 @@ async def test_what_comes_to_mind_is_about_the_line(tmp_path: Path) -> None:
             await store.recall(RecallQuery("p", "a", odd, 3))
 
 
+async def test_what_was_overheard_of_late_is_told_the_newest_first(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for number in range(1, 5):
+            await store.record(a_turn(number, hearers=("b",)))
+        await store.save("p", "A", None)
+        await store.record(a_turn(5, hearers=("b",)))
+        await store.load("p", "A", None)
+        await store.record(a_turn(6, "b"))
+        await store.record(a_turn(7, hearers=("b",), heard_text=""))
+        await store.record(a_turn(8, hearers=("b",)))
+        found = await store.overheard("p", "b", 3)
+        assert [each.turn_id for each in found] == ["t8", "t4", "t3"]
+        assert {(each.npc_name, each.own) for each in found} == {("A", False)}
+        assert [each.turn_id for each in await store.overheard("p", "b", 3, ("t6",))] == ["t8"]
+        assert not await store.overheard("p", "a", 3) and not await store.overheard("q", "b", 3)
+
+
 async def test_what_did_not_happen_on_this_branch_does_not_come_to_mind(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.save("p", "A", None)
@@ -233,6 +250,10 @@ async def test_old_automatic_backups_go_and_those_made_by_hand_stay(tmp_path: Pa
         assert len(backups.prune(store.path, 2)) == 3
         left = [each.name for each in await store.backups()]
         assert len(left) == 3 and kept.name in left
+        for reason in ("reset", "restore", "import") * 3:
+            await store.back_up(reason)
+        assert len(backups.prune(store.path, 2)) == 3
+        assert len(await store.backups()) == 9
 
 
 @pytest.mark.parametrize("name", ["", "..", "../memory.db", "/etc/passwd", "memory-20260101-000000-manual-1.db"])
@@ -296,6 +317,23 @@ async def test_a_damaged_memory_is_set_aside_whole_and_the_newest_good_backup_of
         assert await said_to(store, "a") == []
         await store.restore(good.name)
         assert len(await said_to(store, "a")) == 50
+
+
+async def test_of_the_newest_sound_backups_that_with_the_most_turns_is_offered(tmp_path: Path) -> None:
+    """A memory that was begun anew by mistake has newer backups, of next to nothing."""
+    async with opened(tmp_path) as store:
+        for number in range(5):
+            await store.record(a_turn(number))
+        full = await store.back_up("manual")
+    (tmp_path / "memory.db").unlink()
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(9))
+        await store.back_up("automatic")
+        (await store.back_up("manual")).path.write_bytes(b"nonsense")
+    (tmp_path / "memory.db").write_bytes(b"nonsense" * 1000)
+    async with opened(tmp_path) as store:
+        assert store.trouble
+        assert f"restore {full.name}` brings back 5 turns; `rfsn-bridge memory backups`" in store.trouble.hint
 
 
 async def test_a_memory_that_is_gone_is_told_of_where_there_are_backups(tmp_path: Path) -> None:
@@ -383,6 +421,43 @@ async def test_a_save_made_once_there_is_room_has_the_turns_that_waited(
         assert await said_to(store, "a") == ["line 1"]
         await store.load("p", "B", None)
         assert await said_to(store, "a") == ["line 1", "line 2"]
+
+
+async def test_a_save_made_while_the_disk_is_full_waits_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rfsn_bridge.memory.store._AGAIN_S", 0.02)
+    all_there = asyncio.Event()
+    async with opened(tmp_path) as store:
+        write = store._database.write
+
+        async def full(job: Any) -> Any:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(store._database, "write", full)
+        for change in (
+            store.save("p", "A", None),
+            store.record(a_turn(1)),
+            store.save("p", "B", None),
+            store.record(a_turn(2), None, all_there.set),
+        ):
+            with pytest.raises(StoreError):
+                await change
+        assert store.waiting == 2
+        monkeypatch.setattr(store._database, "write", write)
+        await asyncio.wait_for(all_there.wait(), 10)
+        for save_id, there in (("B", ["line 1"]), ("A", [])):
+            assert (await store.load("p", save_id, None)).exact
+            assert await said_to(store, "a") == there
+
+
+async def test_who_overheard_a_turn_has_the_name_that_is_known(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.record(a_turn(1, hearers=("b", "c")), names={"b": "Lydia"})
+        assert [await store.name_of("p", npc_id) for npc_id in "bc"] == ["Lydia", "c"]
+        await store.keep("p", "c", NpcState(), None, "Ysolda")
+        await store.record(a_turn(2, hearers=("b", "c")))
+        assert [await store.name_of("p", npc_id) for npc_id in "bc"] == ["Lydia", "Ysolda"]
 
 
 async def test_after_the_end_the_file_alone_is_the_memory(tmp_path: Path) -> None:

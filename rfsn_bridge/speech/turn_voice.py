@@ -238,7 +238,8 @@ class TurnVoice:
             if began:
                 self._outlet.fail()
             self._drop(first.seq, first.through_seq, failure)
-        self._floor.give_way(self._turn_id)
+        if first.ends_sentence:  # nobody speaks between a sentence's first clause and its rest
+            self._floor.give_way(self._turn_id)
 
     async def _piece(self, take: Take, began: bool) -> bool:
         """Send the sound of a piece; whether its passage has begun by now."""

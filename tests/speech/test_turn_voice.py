@@ -58,13 +58,15 @@ class Gated:
         return utterance()
 
 
-def turn_voice(voice: Voice | None = None, listener: Nobody | None = None) -> TurnVoice:
+def turn_voice(
+    voice: Voice | None = None, listener: Nobody | None = None, floor: Floor | None = None
+) -> TurnVoice:
     cache = PhraseCache(Path("nowhere"), memory_bytes=0, disk_bytes=0)
     listener = listener or Nobody()
     return TurnVoice(
         "t.1",
         Synthesis(voice or Silence(), cache, size=3, when_full="wait"),
-        Floor(lambda: 0.0),
+        floor or Floor(lambda: 0.0),
         listener,
         listener,
         lambda text: (text, {}),
@@ -112,3 +114,26 @@ async def test_a_word_is_held_back_while_the_sentence_that_was_ordered_after_it_
     second.set()
     await running
     assert listener.begun[0] == "Never."
+
+
+async def test_nobody_speaks_between_a_first_clause_and_the_rest_of_its_sentence() -> None:
+    engine, listener, now = Gated(), Nobody(), 0.0
+    floor = Floor(lambda: now)
+    voice = turn_voice(engine, listener, floor)
+    await floor.take("t.1")
+    other = asyncio.create_task(floor.take("t.2"))
+    await everybody()
+    now = 60.0  # the other has waited long
+    voice.say(Sentence(0, "If you mean to go to Riften,", ends_sentence=False))
+    running = asyncio.create_task(voice.run())
+    (await engine.asked.get())[1].set()
+    await everybody()
+    assert listener.begun == ["If you mean to go to Riften,"] and not other.done()
+    voice.say(Sentence(1, "then take the pass before the snow."))
+    voice.end()
+    (await engine.asked.get())[1].set()
+    await running
+    assert len(listener.begun) == 2
+    now = 120.0  # all of it has been played
+    floor.wake()
+    await other

@@ -19,6 +19,7 @@ from rfsn_bridge.domain import Decision, Deed, Exchange, NpcState, Turn, TurnSta
 from rfsn_bridge.memory import timeline
 from rfsn_bridge.memory.export import Export
 from rfsn_bridge.memory.timeline import Present
+from rfsn_bridge.memory.words import indexed, who
 
 _COPY = re.compile(r"~\d+\Z")
 """Behind the id of a turn that was brought into another playthrough."""
@@ -127,10 +128,10 @@ def add_turn(
             "INSERT OR IGNORE INTO memories VALUES (?, ?, ?, 0)", [(each, branch, moment) for each in hearers]
         )
     if turn.player_text or turn.heard_text:
-        who = _who(speaker, {speaker, *(hearers if turn.heard_text else ())})
+        remember = {speaker, *(hearers if turn.heard_text else ())}
         connection.execute(
             "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)",
-            (moment, who, f"{turn.player_text}\n{turn.heard_text}"),
+            (moment, who(speaker, remember), indexed(f"{turn.player_text}\n{turn.heard_text}")),
         )
     _write_mind(connection, speaker, branch, moment, encoded.state, learned)
     return True
@@ -315,23 +316,16 @@ def _index(connection: sqlite3.Connection, moment: int, before: Sequence[int], a
     ).fetchone()
     if not (said or heard):
         return
-    text = f"{said}\n{heard}"
+    text = indexed(f"{said}\n{heard}")
     if before:
         connection.execute(
             "INSERT INTO words (words, rowid, who, text) VALUES ('delete', ?, ?, ?)",
-            (moment, _who(speaker, before), text),
+            (moment, who(speaker, before), text),
         )
     if after:
         connection.execute(
-            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)", (moment, _who(speaker, after), text)
+            "INSERT INTO words (rowid, who, text) VALUES (?, ?, ?)", (moment, who(speaker, after), text)
         )
-
-
-def _who(speaker: int, all_who_remember: Iterable[int]) -> str:
-    """Who remembers a turn, as the index has it: who was spoken to, then the others in order."""
-    numbers = set(all_who_remember)
-    first = [speaker] if speaker in numbers else []
-    return " ".join(f"n{number}" for number in (*first, *sorted(numbers - {speaker})))
 
 
 @dataclass(frozen=True, slots=True)

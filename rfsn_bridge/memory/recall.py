@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from rfsn_bridge.domain import Memory
-from rfsn_bridge.memory.records import Remembered, _remembered
+from rfsn_bridge.memory.remembered import Remembered, as_remembered
 from rfsn_bridge.memory.timeline import Present
 from rfsn_bridge.memory.words import quoted, words
 
@@ -50,7 +50,7 @@ def recall(
         (match, _RANKED, _CANDIDATES, number),
     ).fetchall()
     found = [
-        (_remembered(row[:8]), -row[9])
+        (as_remembered(row[:8]), -row[9])
         for row in rows
         if row[0] <= places.get(row[8], -1) and row[0] not in without
     ]

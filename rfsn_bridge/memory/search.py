@@ -13,7 +13,7 @@ from itertools import islice
 
 from rfsn_bridge.domain import Memory
 from rfsn_bridge.memory.recall import counted
-from rfsn_bridge.memory.records import Remembered, _remembered
+from rfsn_bridge.memory.remembered import Remembered, as_remembered
 from rfsn_bridge.memory.timeline import Present
 from rfsn_bridge.memory.words import findable, quoted, words
 
@@ -81,7 +81,7 @@ def _turns(connection: sqlite3.Connection, number: int, moments: Collection[int]
     while some := list(islice(left, _AT_ONCE)):
         marks = ", ".join("?" * len(some))
         sql = f"{_SELECTED} WHERE t.moment IN ({marks})"
-        yield from map(_remembered, connection.execute(sql, (number, *some)))
+        yield from map(as_remembered, connection.execute(sql, (number, *some)))
 
 
 def _folded(text: str) -> str:

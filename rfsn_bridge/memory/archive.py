@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from rfsn_bridge.domain import Exchange, Memory, NpcState, Turn
 from rfsn_bridge.interfaces import RecallQuery
-from rfsn_bridge.memory import backups, records, summaries, timeline
+from rfsn_bridge.memory import backups, remembered, summaries, timeline
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import connect, told
 from rfsn_bridge.memory.export import Export
@@ -54,22 +54,22 @@ class Archive:
 
     async def find(self, turn_id: str) -> Turn | None:
         """A turn by its id, with its decision, on whatever branch."""
-        return await self._reader.read(lambda c: records.find(c, turn_id))
+        return await self._reader.read(lambda c: remembered.find(c, turn_id))
 
     async def latest(self) -> Turn | None:
         """The turn recorded last, of any NPC."""
-        return await self._reader.read(lambda c: records.find(c, None))
+        return await self._reader.read(lambda c: remembered.find(c, None))
 
     async def known(self, playthrough: str, npc_id: str, limit: int) -> Known:
         """The latest exchanges of an NPC, oldest first, how it was left, and what it has learned."""
 
         def job(connection: sqlite3.Connection) -> Known:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None:
                 return Known()
-            turns = records.recent(connection, present, number, limit)
-            mind = records.mind(connection, present, number)
+            turns = remembered.recent(connection, present, number, limit)
+            mind = remembered.mind(connection, present, number)
             return Known(
                 tuple(turn.exchange for turn in turns),
                 tuple(turn.turn_id for turn in turns),
@@ -84,7 +84,7 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> Sequence[Memory]:
             present = timeline.present(connection, query.playthrough)
-            number = records.known_npc(connection, present, query.npc_id) if present else None
+            number = remembered.known_npc(connection, present, query.npc_id) if present else None
             if present is None or number is None:
                 return ()
             marks = ", ".join("?" * len(query.without))
@@ -100,10 +100,10 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> Sequence[Memory]:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None:
                 return ()
-            found = records.overheard(connection, present, number, limit, _first(connection, told) or 0)
+            found = remembered.overheard(connection, present, number, limit, _first(connection, told) or 0)
             return [Memory(each.turn_id, each.npc_name, each.exchange, False, 0.0, 0.0) for each in found]
 
         return await self._reader.read(job)
@@ -118,7 +118,7 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> Sequence[Summary]:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None or not _has_summaries(connection):
                 return ()
             first = _first(connection, without) or summaries.NEVER
@@ -133,7 +133,7 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> Due | None:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None:
                 return None
             return summaries.due(connection, present, number, recent_turns, skipped)
@@ -145,7 +145,7 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> Sequence[Memory]:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             return search(connection, present, number, text, limit) if present and number is not None else ()
 
         return await self._reader.read(job)
@@ -176,7 +176,7 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
             present = timeline.present(connection, playthrough)
-            return list(records.npcs(connection, present)) if present else []
+            return list(remembered.npcs(connection, present)) if present else []
 
         return await self._reader.read(job)
 
@@ -185,24 +185,24 @@ class Archive:
 
         def job(connection: sqlite3.Connection) -> list[Turn]:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None:
                 return []
-            return records.turns_of(connection, present, number, limit, before)
+            return remembered.turns_of(connection, present, number, limit, before)
 
         return await self._reader.read(job)
 
     async def name_of(self, playthrough: str, npc_id: str) -> str | None:
         """What an NPC is called that was met in a playthrough, in whatever save; None: it never was."""
-        return await self._reader.read(lambda c: records.name_of(c, playthrough, npc_id))
+        return await self._reader.read(lambda c: remembered.name_of(c, playthrough, npc_id))
 
     async def count(self, playthrough: str, npc_id: str) -> int:
         """How many turns an NPC remembers."""
 
         def job(connection: sqlite3.Connection) -> int:
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
-            return records.count(connection, present, number) if present and number is not None else 0
+            number = remembered.known_npc(connection, present, npc_id) if present else None
+            return remembered.count(connection, present, number) if present and number is not None else 0
 
         return await self._reader.read(job)
 
@@ -210,13 +210,13 @@ class Archive:
         """All that an NPC remembers at present."""
 
         def job(connection: sqlite3.Connection) -> Export:
-            name = records.name_of(connection, playthrough, npc_id) or npc_id
+            name = remembered.name_of(connection, playthrough, npc_id) or npc_id
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
+            number = remembered.known_npc(connection, present, npc_id) if present else None
             if present is None or number is None:
                 return Export(playthrough, npc_id, name, ())
-            turns = records.turns_of(connection, present, number, _ALL)
-            mind = records.mind(connection, present, number)
+            turns = remembered.turns_of(connection, present, number, _ALL)
+            mind = remembered.mind(connection, present, number)
             state, learned = (mind.state, mind.learned) if mind else (None, None)
             told = summaries.told(connection, present, number, _ALL) if _has_summaries(connection) else ()
             texts = tuple(summary.text for summary in told)

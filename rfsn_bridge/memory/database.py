@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rfsn_bridge.errors import BridgeError
-from rfsn_bridge.memory.schema import WHAT_TO_DO, CorruptStore, StoreError, migrate, prepare
+from rfsn_bridge.memory.schema import WHAT_TO_DO, CorruptStore, StoreError, migrate, prepare, says_full
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ def told(path: Path, error: sqlite3.Error, what: str) -> BridgeError:
     text = str(error)
     if any(sign in text for sign in ("malformed", "not a database", "corrupt")):
         return CorruptStore(f"{path} is damaged: {text}", WHAT_TO_DO)
-    if "full" in text:
+    if says_full(path, error):
         return StoreError(
             f"{path} cannot be {what}: the disk is full", "free disk space; what waits is tried again"
         )

@@ -5,14 +5,14 @@ The score is that of Park et al., "Generative Agents: Interactive Simulacra of H
 NPC has had since; importance is what the turn changed; relevance is bm25 (SQLite's FTS5), as a part of the best.
 """
 
-import re
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 
 from rfsn_bridge.domain import Memory
-from rfsn_bridge.memory.records import Remembered, _remembered
+from rfsn_bridge.memory.remembered import Remembered, as_remembered
 from rfsn_bridge.memory.timeline import Present
+from rfsn_bridge.memory.words import quoted, words
 
 _DECAY = 0.995
 _TERMS = 6
@@ -26,7 +26,6 @@ _RANKED = 256
 _CANDIDATES = 64
 _FORGOTTEN = 1000
 """Turns after which nothing of recency is left."""
-_WORD = re.compile(r"[^\W_]{2,}")
 
 
 def recall(
@@ -51,7 +50,7 @@ def recall(
         (match, _RANKED, _CANDIDATES, number),
     ).fetchall()
     found = [
-        (_remembered(row[:8]), -row[9])
+        (as_remembered(row[:8]), -row[9])
         for row in rows
         if row[0] <= places.get(row[8], -1) and row[0] not in without
     ]
@@ -72,7 +71,7 @@ def recall(
 
 def _similarity(terms: Collection[str], turn: Remembered) -> float:
     """The part of the words searched for that a turn has."""
-    there = set(map(str.casefold, _WORD.findall(f"{turn.exchange.player_text} {turn.exchange.npc_text}")))
+    there = set(map(str.casefold, words(f"{turn.exchange.player_text} {turn.exchange.npc_text}")))
     return sum(term in there for term in terms) / len(terms)
 
 
@@ -93,11 +92,11 @@ def _latest(connection: sqlite3.Connection, present: Present, number: int) -> li
 
 def _rarest(connection: sqlite3.Connection, text: str) -> list[str]:
     """The words of a text that tell most: those that are known, and in few turns."""
-    words = list(dict.fromkeys(word.casefold() for word in _WORD.findall(text[:1000])))[:40]
+    line = list(dict.fromkeys(word.casefold() for word in words(text[:1000]) if len(word) > 1))[:40]
     (last,) = connection.execute("SELECT coalesce(max(moment), 0) FROM turns").fetchone()
     common = max(20, int(_COMMON * min(last, _LATEST)))
 
-    by_number = sorted((counted(connection, word, last - _LATEST, common + 1), word) for word in words)
+    by_number = sorted((counted(connection, word, last - _LATEST, common + 1), word) for word in line)
     terms: list[str] = []
     left = common
     for number, word in by_number:
@@ -114,7 +113,3 @@ def counted(connection: sqlite3.Connection, word: str, since: int, limit: int) -
     sql = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? AND rowid > ? LIMIT ?)"
     (found,) = connection.execute(sql, (f"text:{quoted(word)}", since, limit)).fetchone()
     return int(found)
-
-
-def quoted(term: str) -> str:
-    return '"' + term.replace('"', '""') + '"'

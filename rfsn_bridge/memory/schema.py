@@ -6,15 +6,18 @@ it begins a new branch there, as soon as something new happens. Nothing is ever 
 """
 
 import contextlib
+import errno
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from rfsn_bridge.errors import BridgeError
 from rfsn_bridge.memory.durable import make_folder
+from rfsn_bridge.memory.words import index_characters
 
 APPLICATION_ID = 0x5246534E  # "RFSN"
-VERSION = 2
+VERSION = 3
 WITH_SUMMARIES = 2
 """The first version that has them."""
 
@@ -22,6 +25,9 @@ WITH_SUMMARIES = 2
 WHAT_TO_DO = (
     "start the daemon: it sets the file aside; or run: rfsn-bridge memory restore NAME (`backups` lists them)"
 )
+
+
+FREE_SPACE = "free some MB on that disk, or choose another folder with --data, then start again"
 
 
 class StoreError(BridgeError):
@@ -135,6 +141,8 @@ SUMMARIES_BY_LEVEL = """
 CREATE INDEX summaries_by_level ON summaries (npc, branch, level, moment);
 """
 
+_ROOM = 2**20
+"""Bytes without which the memory cannot be opened."""
 _CHECKED_AT_ONCE = 64 * 2**20
 """Bytes: a file up to this size is looked through when it is opened, which takes some tenths of a second."""
 
@@ -144,7 +152,7 @@ def _add_summaries(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: _add_summaries}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], object]] = {1: _add_summaries, 2: index_characters}
 """From each earlier version to the next."""
 
 
@@ -156,9 +164,13 @@ def prepare(path: Path, before_migration: Callable[[Path, int], object] = lambda
             _prepare(connection, path, before_migration)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+            if says_full(path, error):
+                raise StoreError(f"{path} cannot be opened: the disk is full", FREE_SPACE) from error
             raise StoreError(f"{path} cannot be opened: {error}", "check the data folder") from error
         raise CorruptStore(f"{path} is damaged: {error}", WHAT_TO_DO) from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreError(f"{path} cannot be made: the disk is full", FREE_SPACE) from error
         raise StoreError(f"{path} cannot be made: {error.strerror}", "check the data folder") from error
 
 
@@ -186,6 +198,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, before_migration: Calla
     if version < VERSION:
         before_migration(path, version)
     migrate(connection)
+
+
+def says_full(path: Path, error: sqlite3.Error) -> bool:
+    """Whether an error is that of a full disk; SQLite calls it an I/O error where it has no room for its index."""
+    try:
+        return "full" in str(error) or ("I/O" in str(error) and shutil.disk_usage(path.parent).free < _ROOM)
+    except OSError:
+        return False
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -6,16 +6,16 @@ Spärck Jones 1972); of those that are alike, the newest comes first.
 """
 
 import math
-import re
 import sqlite3
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from rfsn_bridge.domain import Memory
-from rfsn_bridge.memory.recall import counted, quoted
-from rfsn_bridge.memory.records import Remembered, _remembered
+from rfsn_bridge.memory.recall import counted
+from rfsn_bridge.memory.remembered import Remembered, as_remembered
 from rfsn_bridge.memory.timeline import Present
+from rfsn_bridge.memory.words import findable, quoted, words
 
 _WORDS = 16
 _LATEST = 5000
@@ -28,25 +28,24 @@ _SELECTED = (
     "FROM turns t JOIN npcs n ON n.id = t.npc "
     "JOIN memories m ON m.npc = ? AND m.branch = t.branch AND m.moment = t.moment"
 )
-_WORD = re.compile(r"[^\W_]+")
 
 
 def search(
     connection: sqlite3.Connection, present: Present, number: int, text: str, limit: int
 ) -> Sequence[Memory]:
     """Up to `limit` turns, the best first: among the newest with all words, and the newest with each."""
-    words = list(dict.fromkeys(_WORD.findall(unicodedata.normalize("NFC", text[:1000].lower()))))[:_WORDS]
-    if limit <= 0 or not words:
+    wanted = list(dict.fromkeys(words(unicodedata.normalize("NFC", text[:1000].lower()))))[:_WORDS]
+    if limit <= 0 or not wanted:
         return ()
     moments: set[int] = set()
-    for some in (words, *([word] for word in words if len(words) > 1)):
+    for some in (wanted, *([word] for word in wanted if len(wanted) > 1)):
         match = f"who:n{number} AND text:({' AND '.join(map(quoted, some))})"
         moments.update(islice(_newest(connection, present, match), limit))
-    weights = _weights(connection, words)
+    weights = _weights(connection, wanted)
     whole = sum(weights.values())
     found = []
     for turn in _turns(connection, number, moments):
-        there = set(_WORD.findall(_folded(f"{turn.exchange.player_text} {turn.exchange.npc_text}")))
+        there = findable(_folded(f"{turn.exchange.player_text} {turn.exchange.npc_text}"))
         have = [weight for word, weight in weights.items() if word in there]
         found.append((sum(have) / whole, len(have) / len(weights), turn))
     found.sort(key=lambda each: (-each[0], -each[2].moment))
@@ -67,13 +66,13 @@ def _newest(connection: sqlite3.Connection, present: Present, match: str) -> Ite
     return (moment for moment, branch in rows if moment <= places.get(branch, -1))
 
 
-def _weights(connection: sqlite3.Connection, words: Collection[str]) -> dict[str, float]:
+def _weights(connection: sqlite3.Connection, wanted: Collection[str]) -> dict[str, float]:
     """How much each word tells, by its rarity of late."""
     (last,) = connection.execute("SELECT coalesce(max(moment), 0) FROM turns").fetchone()
     latest = min(last, _LATEST)
     return {
         _folded(word): math.log(2 + latest / (1 + counted(connection, word, last - _LATEST, _LATEST)))
-        for word in words
+        for word in wanted
     }
 
 
@@ -82,7 +81,7 @@ def _turns(connection: sqlite3.Connection, number: int, moments: Collection[int]
     while some := list(islice(left, _AT_ONCE)):
         marks = ", ".join("?" * len(some))
         sql = f"{_SELECTED} WHERE t.moment IN ({marks})"
-        yield from map(_remembered, connection.execute(sql, (number, *some)))
+        yield from map(as_remembered, connection.execute(sql, (number, *some)))
 
 
 def _folded(text: str) -> str:

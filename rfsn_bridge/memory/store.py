@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rfsn_bridge.domain import NpcState, Turn
-from rfsn_bridge.memory import backups, first, records, summaries, timeline
+from rfsn_bridge.memory import backups, first, records, remembered, summaries, timeline
 from rfsn_bridge.memory.archive import FILE, Archive
 from rfsn_bridge.memory.backups import Backup
 from rfsn_bridge.memory.database import Database
@@ -219,9 +219,9 @@ class Store(Archive):
             before = timeline.present(connection, playthrough)
             loaded = timeline.load(connection, playthrough, save_id, game_date)
             after = timeline.present(connection, playthrough)
-            forgotten = records.left_behind(connection, before, after)
-            remembered = 0 if loaded.exact else records.turns_in(connection, after)
-            return replace(loaded, forgotten=forgotten, remembered=remembered)
+            forgotten = remembered.left_behind(connection, before, after)
+            left = 0 if loaded.exact else remembered.turns_in(connection, after)
+            return replace(loaded, forgotten=forgotten, remembered=left)
 
         return await self._write(job)
 
@@ -254,8 +254,8 @@ class Store(Archive):
         def job(connection: sqlite3.Connection) -> int:
             records.met(connection, timeline.playthrough(connection, playthrough), npc_id, export.name)
             present = timeline.present(connection, playthrough)
-            number = records.known_npc(connection, present, npc_id) if present else None
-            met = present and number is not None and records.mind(connection, present, number)
+            number = remembered.known_npc(connection, present, npc_id) if present else None
+            met = present and number is not None and remembered.mind(connection, present, number)
             date = timeline.date(connection, playthrough)
             now = 0.0 if date is None else date  # nothing is dated yet: it was known from the beginning
             if export.state and not met:  # before the turns: a point in time that has them has it as well

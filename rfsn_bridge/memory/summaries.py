@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rfsn_bridge.memory import records, timeline
-from rfsn_bridge.memory.records import Remembered, _remembered
+from rfsn_bridge.memory import remembered, timeline
+from rfsn_bridge.memory.remembered import Remembered, as_remembered
 from rfsn_bridge.memory.timeline import Present
 
 BLOCK = 12
@@ -95,7 +95,7 @@ def due(
             if merged.place not in skipped:
                 return merged
             after = rows[-1][0]
-    recent = records.recent(connection, present, number, recent_turns) if recent_turns else []
+    recent = remembered.recent(connection, present, number, recent_turns) if recent_turns else []
     before = recent[0].moment if recent else NEVER
     after = ends[0]
     while len(turns := _turns(connection, present, number, after, before)) == BLOCK:
@@ -109,7 +109,7 @@ def due(
 def keep(connection: sqlite3.Connection, playthrough: str, npc_id: str, made: Due, text: str) -> bool:
     """Write a summary; False if the NPC does not remember all of its turns any more. For the writer."""
     present = timeline.present(connection, playthrough)
-    number = records.known_npc(connection, present, npc_id) if present else None
+    number = remembered.known_npc(connection, present, npc_id) if present else None
     ids = json.dumps(made.turn_ids, ensure_ascii=False)
     found, first, last = connection.execute(
         "SELECT count(*), min(t.moment), max(t.moment) FROM json_each(?) named "
@@ -169,5 +169,5 @@ def _turns(
     for stretch in reversed(present.stretches):
         if len(turns) < BLOCK and after < stretch.upto:
             where = (number, stretch.branch, after, min(before - 1, stretch.upto), BLOCK - len(turns))
-            turns += map(_remembered, connection.execute(sql, where))
+            turns += map(as_remembered, connection.execute(sql, where))
     return turns

@@ -87,6 +87,35 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+def fill(disk: Path) -> Path:
+    """A file that leaves no room for anything else."""
+    filler = disk / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mounts")
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_memory_that_cannot_be_opened_on_a_full_disk_says_why_and_what_to_do(
+    small_disk: Path, is_new: bool
+) -> None:
+    if not is_new:
+        store = Store(small_disk / "memory")
+        await store.record(a_turn("r", 0, 0))
+        await store.aclose()
+    (small_disk / "memory").mkdir(exist_ok=True)
+    filler = fill(small_disk)
+    with pytest.raises(StoreError, match="the disk is full") as error:
+        Store(small_disk / "memory")
+    assert "free some MB" in error.value.hint
+    filler.unlink()
+    store = Store(small_disk / "memory")
+    assert len(await store.turns("p", "npc0", 9)) == (0 if is_new else 1)
+    await store.aclose()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="mounts")
 async def test_a_real_disk_that_is_full_loses_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,10 +128,7 @@ async def test_a_real_disk_that_is_full_loses_nothing(small_disk: Path, monkeypa
 
     for number in range(5):
         await store.record(a_turn("r", 0, number), bytes(500), partial(acknowledge, number))
-    filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space"), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    filler = fill(small_disk)
     number = 5
     while store.waiting < 20:
         try:

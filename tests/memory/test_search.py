@@ -1,6 +1,8 @@
 """What a person searches for is found, however common its words are, and only in the present."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from crashing import a_turn
 
 from rfsn_bridge.domain import Turn
 from rfsn_bridge.interfaces import RecallQuery
+from rfsn_bridge.memory import records
 from rfsn_bridge.memory.store import Store
 
 
@@ -48,6 +51,49 @@ async def test_turns_with_all_words_come_first_then_those_with_the_rarer(store: 
     assert (await found(store, "the amulet here", 60))[:2] == [1, 2]
     assert await found(store, "key") == [0]
     assert await found(store, "dragon") == []
+
+
+@pytest.mark.parametrize(
+    ("said_then", "asked"),
+    [
+        ("我昨天在雪漫看见了一条龙。", "你看见龙了吗"),
+        ("昨日ホワイトランでドラゴンを見た。", "ドラゴンはどこ"),
+        ("เมื่อวานฉันเห็นมังกรตัวใหญ่", "มังกรอยู่ที่ไหน"),
+        ("Ich sah 龙王 gestern.", "龙王?"),
+    ],
+)
+async def test_what_is_written_without_spaces_is_found_and_comes_to_mind(
+    store: Store, said_then: str, asked: str
+) -> None:
+    await talk(store, said_then, *["Good day to you."] * 30)
+    assert (await found(store, asked))[0] == 0
+    assert [memory.turn_id for memory in await store.recall(RecallQuery("p", "npc0", asked, 3))] == ["r-0-0"]
+
+
+async def test_one_character_is_a_word_where_there_are_no_spaces(store: Store) -> None:
+    await talk(store, "我看见了龙", "我看见了他", "龙在哪里", "王龙")
+    assert set(await found(store, "龙")) == {0, 2, 3}
+    assert await found(store, "见龙") == []  # they are no neighbours
+    await store.reset("p", "npc0")
+    assert await found(store, "龙") == []
+
+
+async def test_what_was_indexed_before_in_one_piece_is_indexed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "indexed", str)
+        store = Store(tmp_path)
+        await talk(store, "我昨天看见了龙", "Hail.")
+        await store.aclose()
+    with contextlib.closing(sqlite3.connect(tmp_path / "memory.db")) as connection:
+        connection.execute("PRAGMA user_version=2")
+    store = Store(tmp_path)
+    assert await found(store, "看见") == [0] and await found(store, "hail") == [1]
+    assert [backup.reason for backup in await store.backups()] == ["migration"]
+    await store.reset("p", "npc0")
+    assert await store._database.read(lambda c: c.execute("SELECT count(*) FROM vocabulary").fetchone()) == (0,)
+    await store.aclose()
 
 
 async def test_how_much_of_the_words_a_turn_has_is_told(store: Store) -> None:

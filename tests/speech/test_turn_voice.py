@@ -36,11 +36,12 @@ class Nobody:
 
 
 class Gated:
-    """A slow voice: each piece is there when it is released."""
+    """A voice, slow if it is not told otherwise: each piece is there when it is released."""
 
-    ready, voices, fingerprint, real_time_factor = True, ("",), "", 0.9
+    ready, voices, fingerprint = True, ("",), ""
 
-    def __init__(self) -> None:
+    def __init__(self, real_time_factor: float = 0.9) -> None:
+        self.real_time_factor = real_time_factor
         self.asked: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
 
     def speak(self, request: SpeechRequest) -> Any:
@@ -117,7 +118,7 @@ async def test_a_word_is_held_back_while_the_sentence_that_was_ordered_after_it_
 
 
 async def test_nobody_speaks_between_a_first_clause_and_the_rest_of_its_sentence() -> None:
-    engine, listener, now = Gated(), Nobody(), 0.0
+    engine, listener, now = Gated(0.1), Nobody(), 0.0
     floor = Floor(lambda: now)
     voice = turn_voice(engine, listener, floor)
     await floor.take("t.1")

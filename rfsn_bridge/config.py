@@ -130,7 +130,9 @@ class Speech(Section):
         description="Disk for phrases that come back (greetings, say); 0 = none, and what lies there is deleted.",
     )
     folder: str = Field(default="", description="Where speech goes that games play as files; empty: nowhere.")
-    files: int = Field(default=32, ge=4, le=999, description="How many files, before the oldest is written over.")
+    files: int = Field(
+        default=32, ge=4, le=999, description="How many files of a voice type at most; the oldest is written over."
+    )
 
 
 class Playback(Section):

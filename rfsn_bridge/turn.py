@@ -172,13 +172,15 @@ class RunningTurn:
         self._marks: dict[str, float] = {}
         self._raw = ""
         self._shown: list[str] = []
-        self._sentences = 0
         self._clause = ""
         """The beginning of the first sentence, where that went ahead."""
         self._withheld = False
         self._cut = False
         """The model began to speak for the player; nothing more is shown."""
-        self._ending = False
+        self._last: int | None = None
+        """The last sentence that is wanted, where the turn is to end with it."""
+        self._ends: list[bool] = []
+        """Whether each of what was shown ends a sentence."""
         self._usage: Usage | None = None
         self._failure: BridgeError | None = None
         self.over = asyncio.Event()
@@ -206,7 +208,7 @@ class RunningTurn:
                 await self._act(decision)
                 if speech:
                     await speech
-                if self._ending:
+                if self._last is not None:
                     await self.over.wait()  # whoever asked for that interrupts when the sentence has been heard
             finally:
                 if speech:
@@ -233,11 +235,15 @@ class RunningTurn:
         self.silenced = True
         return True
 
-    def finish_sentence(self) -> None:
-        """Begin nothing new; whoever asks for this interrupts the turn when its sentence has been heard."""
-        self._cut = self._ending = True
+    def finish_sentence(self, seq: int) -> int:
+        """Say no more than the sentence that `seq` is in; the last part of it.
+
+        Whoever asks for this interrupts the turn when that has been heard.
+        """
+        self._last = seq if self._ends[seq] else seq + 1  # a first clause has its rest behind it
         if self._voice:
-            self._voice.finish_passage()
+            self._voice.finish(self._last)
+        return self._last
 
     # --- The mind
 
@@ -348,7 +354,9 @@ class RunningTurn:
         most = self.snapshot.config.llm.max_sentences
         if self.decision:
             most = most_sentences(self.decision.style, most, small=self.snapshot.small)
-        return self._cut or 0 < most <= self._sentences
+        if self._cut or (self._last is not None and len(self._shown) > self._last):
+            return True
+        return 0 < most <= sum(self._ends)
 
     async def _go_ahead(self, splitter: SentenceSplitter) -> None:
         """Show the first clause before its sentence is written, where that brings its sound forward."""
@@ -356,6 +364,8 @@ class RunningTurn:
         while self._voice and not (self._shown or self._withheld):
             await asyncio.sleep(_LOOK_AHEAD_S)
             pending = splitter.pending
+            if self._shown or self._withheld:
+                return
             if end := self._voice.first_clause(pending, len(pending) / (self._clock() - began)):
                 self._say(splitter.cut(end), ends_sentence=False)
 
@@ -380,7 +390,7 @@ class RunningTurn:
         if self.status is not None:
             return
         self._mark("first_sentence_ms")
-        self._sentences += ends_sentence
+        self._ends.append(ends_sentence)
         self._shown.append(before + text)
         self.heard.shown(before + text)
         duration_ms = self._pace(sentence)

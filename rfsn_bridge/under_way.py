@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _MAX_TURNS = 32
 _LOOK_EVERY_S = 0.05
+_LONGEST_PAUSE_S = 2.0
 _NEXT_WORD_MS = 150
 """How long speech that is interrupted may go on to the end of a word."""
 
@@ -285,7 +286,7 @@ class UnderWay:
             return False
         if status != "started":
             self._client.session.forget_audio(turn.turn_id, seq)
-            if turn.heard.settled:
+            if turn.heard.quiet:
                 self.path.floor.silent(turn.turn_id)
         self._reported[turn.turn_id].set()
         return True
@@ -319,8 +320,8 @@ class UnderWay:
         if priority == "low":
             return False
         if priority == "medium" and (heard := turn.heard.sounding(self._playing())):
-            turn.finish_sentence()
-            task = asyncio.create_task(self._stop_after(turn, heard[0]))
+            last = turn.finish_sentence(heard[0])
+            task = asyncio.create_task(self._stop_after(turn, last))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
             return True
@@ -329,12 +330,15 @@ class UnderWay:
         self._reported[turn.turn_id].set()
         return stopped
 
-    async def _stop_after(self, turn: RunningTurn, seq: int) -> None:
-        """End a turn when a sentence of it has been heard."""
-        heard = turn.heard.sounding(self._playing())
-        while heard and heard[0] == seq:
-            await asyncio.sleep(min(heard[1], _LOOK_EVERY_S))  # playing time may stand still
+    async def _stop_after(self, turn: RunningTurn, last: int) -> None:
+        """End a turn when a sentence of it has been heard; before that it may pause, for a while."""
+        quiet_s = 0.0
+        while turn.turn_id in self._turns and quiet_s < _LONGEST_PAUSE_S:
             heard = turn.heard.sounding(self._playing())
+            if (heard is None and turn.heard.has_ended(last)) or (heard and heard[0] > last):
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)  # playing time may stand still
+            quiet_s = 0.0 if heard else quiet_s + _LOOK_EVERY_S
         if turn.turn_id in self._turns:
             self._stop(turn, "critical")
 

@@ -34,6 +34,7 @@ async def test_one_npc_waits_until_another_has_been_heard(tmp_path: Path) -> Non
         for npc in ("lydia", "farkas"):
             await client.meet(npc)
         first = await client.say("lydia")
+        await client.until("audio", turn_id=first)
         second = await client.say("farkas")
         await client.until("text_finished", turn_id=second)
         assert not client.messages("audio", turn_id=second), "text waits for nobody"
@@ -65,6 +66,7 @@ async def test_npcs_talk_at_once_where_the_player_wants_that(tmp_path: Path) -> 
         for npc in ("lydia", "farkas"):
             await client.meet(npc)
         first = await client.say("lydia")
+        await client.until("audio", turn_id=first)
         second = await client.say("farkas")
         await client.until("audio", turn_id=second)
         assert not client.messages("turn_recorded", turn_id=first)
@@ -105,6 +107,27 @@ async def test_medium_finishes_the_sentence_that_is_heard(tmp_path: Path) -> Non
         assert finished["status"] == "interrupted"
         recorded = await client.until("turn_recorded", turn_id=turn_id)
         assert recorded["heard_text"] == REPLY[0].strip()
+
+
+async def test_medium_finishes_a_sentence_whose_first_clause_is_heard(tmp_path: Path) -> None:
+    pieces = ("If you must go to Bleak Falls Barrow, ", "take a torch and a friend. ", "Or stay here with us.")
+    llm = ScriptedLLM(pieces, gated=True)
+    async with daemon_and_client(llm, tmp_path, spoken(30), audio="binary", reports=True) as (_, client):
+        await client.meet("balgruuf")
+        turn_id = await client.say("balgruuf")
+        llm.release()
+        await client.until("audio", turn_id=turn_id, seq=0)
+        await client.send(type="speech_report", turn_id=turn_id, seq=0, status="started")
+        await client.ask(type="interrupt", priority="medium")
+        llm.release(2)
+        await client.until("audio", turn_id=turn_id, seq=1)
+        for status in ("started", "ended"):
+            for seq in (0, 1):
+                await client.send(type="speech_report", turn_id=turn_id, seq=seq, status=status)
+        finished = await client.until("turn_finished", turn_id=turn_id)
+        assert (finished["status"], finished["text"]) == ("interrupted", "".join(pieces[:2]).strip())
+        recorded = await client.until("turn_recorded", turn_id=turn_id)
+        assert recorded["heard_text"] == "".join(pieces[:2]).strip()
 
 
 @pytest.mark.parametrize("priority", ["high", "critical"])
@@ -220,6 +243,7 @@ async def test_the_next_npc_begins_when_the_daemon_has_played_the_first(tmp_path
         for npc in ("lydia", "farkas"):
             await client.meet(npc)
         first = await client.say("lydia")
+        await client.until("audio", turn_id=first)
         second = await client.say("farkas")
         await client.until("playback", turn_id=second, status="ended")
         (ended,) = client.messages("playback", turn_id=first, status="ended")

@@ -14,7 +14,8 @@ from rfsn_bridge.errors import BridgeError
 
 NAMES = (
     *("table", "splitter", "overhead", "clients", "idle", "embedded", "adapter"),
-    *("episodes", "bandits", "signals", "prompts", "memory", "speech_engine", "voice_faults", "playback"),
+    *("episodes", "bandits", "signals", "prompts", "memory"),
+    *("speech", "speech_engine", "voice_faults", "playback"),
 )
 QUICK = ("table", "splitter", "overhead", "clients", "idle", "episodes", "bandits", "memory")
 

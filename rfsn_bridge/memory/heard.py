@@ -192,6 +192,15 @@ class Heard:
                     return seq, left_s
         return None
 
+    def has_ended(self, seq: int) -> bool:
+        """Whether a sentence was heard to its end, or will not be."""
+        return seq < len(self._said) and (self._said[seq].settled or self._said[seq].heard >= 1)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing that was sent is still to be heard."""
+        return all(said.settled for said in self._said if said.sent_at is not None)
+
     def so_far(self, now: float) -> str:
         """The best guess of what has been heard by now, without changing what is known."""
         heard = [(said.text, said.heard) for said in self._said]

@@ -1,6 +1,9 @@
 """Voices mixed of several: "af_bella:0.6,bf_emma:0.4", for engines that set `blends = True`."""
 
+import math
 from collections.abc import Collection
+
+MAX_PARTS = 8
 
 
 def names_of(voice: str) -> tuple[str, ...]:
@@ -10,4 +13,15 @@ def names_of(voice: str) -> tuple[str, ...]:
 
 def speaks(voice: str, known: Collection[str], blends: bool) -> bool:
     """Whether an engine with these voices can speak this one."""
-    return voice in known or (blends and all(name in known for name in names_of(voice)))
+    if voice in known:
+        return True
+    return blends and _may_be_mixed(voice) and all(name in known for name in names_of(voice))
+
+
+def _may_be_mixed(voice: str) -> bool:
+    try:
+        weights = [float(part.partition(":")[2] or 1) for part in voice.split(",")]
+    except ValueError:
+        return False
+    sound = all(math.isfinite(weight) and weight >= 0 for weight in weights)
+    return sound and 0 < sum(weights) < math.inf and len(weights) <= MAX_PARTS

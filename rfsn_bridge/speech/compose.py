@@ -58,19 +58,23 @@ class Composer:
     """The first sentence of the passage under way."""
     _sounded: bool = False
     _ended: bool = False
+    _last: int | None = None
+    """The last sentence that is wanted."""
 
     def add(self, seq: int, text: str, phonemes: Mapping[str, str], *, ends_sentence: bool = True) -> None:
         """A sentence as it is to be spoken, not empty."""
-        self._waiting.append(_Waiting(seq, text, phonemes, ends_sentence))
+        if self._last is None or seq <= self._last:
+            self._waiting.append(_Waiting(seq, text, phonemes, ends_sentence))
 
     def end(self) -> None:
         """No sentence follows."""
         self._ended = True
 
-    def cut(self) -> None:
-        """Nothing follows the passage under way."""
-        self._waiting.clear()
-        self._ended = True
+    def cut(self, last: int) -> None:
+        """Nothing follows the sentence `last`, which may still come."""
+        while self._waiting and self._waiting[-1].seq > last:
+            self._waiting.pop()
+        self._last = last
 
     @property
     def waiting(self) -> int:

@@ -40,6 +40,11 @@ class Floor:
             self._waiting.remove(place)
             self._tell()
 
+    def is_for(self, who: object) -> bool:
+        """Whether `who` has the floor, or nobody else does or waits for it."""
+        others = self._holder not in (None, who) or any(each is not who for each, _ in self._waiting)
+        return not self._one_at_a_time or self._holder is who or not others
+
     def leave(self, who: object) -> None:
         """`who` has nothing more to say; what was sent is still played."""
         if self._holder is who:
@@ -59,7 +64,6 @@ class Floor:
     def silent(self, who: object) -> None:
         """The sound of `who` is over, or was cut off."""
         self._until.pop(who, None)
-        self._holder = None if self._holder is who else self._holder
         self._tell()
 
     def left_s(self, who: object) -> float:

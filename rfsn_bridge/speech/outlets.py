@@ -47,6 +47,10 @@ class Outlet(Protocol):
 
     def feed(self, chunk: AudioChunk) -> None: ...
 
+    def flush(self) -> None:
+        """A piece is complete, and its passage goes on: keep nothing back."""
+        ...
+
     async def end(self, pause_s: float) -> None:
         """The passage is complete; so much silence follows. May raise VoiceError."""
         ...
@@ -101,10 +105,14 @@ class Frames:
         self._sink.begin_audio(audio, self._number)
 
     def feed(self, chunk: AudioChunk) -> None:
-        if self._held:
-            self._send(self._held)
+        self.flush()
         self._held = chunk.pcm
         self._samples += len(chunk.pcm) // 2
+
+    def flush(self) -> None:
+        if self._held:
+            self._send(self._held)
+            self._held = b""
 
     async def end(self, pause_s: float) -> None:
         pause = int(pause_s * self._rate)
@@ -151,6 +159,9 @@ class Files:
 
     def feed(self, chunk: AudioChunk) -> None:
         self._chunks.append(chunk)
+
+    def flush(self) -> None:
+        """Nothing: a file is whole."""
 
     async def end(self, pause_s: float) -> None:
         piece, chunks = self._piece, self._chunks
@@ -221,6 +232,9 @@ class Loudspeaker:
         self._samples += len(chunk.pcm) // 2
         words = [word.end_ms for word in chunk.timings]
         self._playback.feed(self._turn_id, self._seq, chunk.pcm, words)
+
+    def flush(self) -> None:
+        """Nothing: the player plays what it has."""
 
     async def end(self, pause_s: float) -> None:
         pause = int(pause_s * self._rate)

@@ -86,6 +86,8 @@ class TurnVoice:
         """The first sentence of the passage that is being said."""
         self._said_s = 0.0
         """Of its sound."""
+        self._sounds = False
+        """Whether it has begun to sound."""
         self._rate = OneRate()
         self._speaking: Take | None = None
         self._silent = False
@@ -108,10 +110,10 @@ class TurnVoice:
         self._composer.end()
         self._tell()
 
-    def finish_passage(self) -> None:
-        """Say no more than the passage that is being said."""
-        self._composer.cut()
-        while self._ordered and self._ordered[-1].piece.seq != self._saying:
+    def finish(self, last: int) -> None:
+        """Say no more than the sentence `last`."""
+        self._composer.cut(last)
+        while self._ordered and self._ordered[-1].piece.seq > last:
             self._ordered.pop().cancel()
         self._tell()
 
@@ -129,13 +131,15 @@ class TurnVoice:
     def silence(self) -> None:
         """No sound after this, not even what is ready."""
         self._silent = True
-        self._composer.cut()
+        self._composer = Composer()
+        self._composer.end()
         self._synthesis.withdraw(self._turn_id)
         for take in self._ordered:
             take.cancel()
         if self._speaking:
             self._speaking.cancel()
         self._floor.silent(self._turn_id)
+        self._floor.leave(self._turn_id)
 
     # --- Sound goes out
 
@@ -158,9 +162,11 @@ class TurnVoice:
             while not self._composer.done:
                 pace, left_s = self._pace, self._left_s
                 ahead_s = max(_AHEAD_S, 2 * pace.work_s(_USUAL_SENTENCE))
+                if not self._floor.is_for(self._turn_id):
+                    ahead_s = 0.0  # one piece is enough to begin with, and who is heard now needs the voice
                 if self._synthesis.when_full == "wait" and left_s > ahead_s:
                     await self._change(left_s - ahead_s)
-                elif piece := self._composer.take(left_s, pace, whole=self._outlet.whole):
+                elif piece := self._composer.take(left_s, pace, whole=self._whole):
                     await self._order_piece(piece)
                 else:
                     await self._change(left_s if left_s > 0 else None)
@@ -177,6 +183,11 @@ class TurnVoice:
         self._ordered.append(take)
         self._tell()
         await self._synthesis.order(take, self._turn_id)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether sentences are said in one piece: of what may be dropped, none must be dropped in part."""
+        return self._outlet.whole or self._synthesis.when_full == "drop"
 
     @property
     def _pace(self) -> Pace:
@@ -210,21 +221,23 @@ class TurnVoice:
     async def _passage(self, take: Take) -> None:
         """Have a passage heard: this piece, and those that go on with it."""
         first = take.piece
-        self._saying, self._said_s, self._rate = first.seq, 0.0, OneRate()
-        began = False
+        self._saying, self._said_s, self._rate, self._sounds = first.seq, 0.0, OneRate(), False
         failure = ""
         while True:
             piece = take.piece
             if not failure:
                 try:
-                    began = await self._piece(take, began)
+                    await self._piece(take)
                     if self._silent:
                         return
-                    if piece.closes and began:
+                    if not self._sounds:
+                        failure = NOTHING_TO_SAY if piece.closes else ""
+                    elif not piece.closes:
+                        self._outlet.flush()
+                    else:
                         pause_s = 0.0 if self._composer.done and not self._ordered else piece.pause_s
                         await self._outlet.end(pause_s)
                         self._floor.sounds(self._turn_id, pause_s)
-                    failure = "" if began or not piece.closes else NOTHING_TO_SAY
                 except VoiceError as error:
                     failure = error.message
             else:
@@ -235,27 +248,28 @@ class TurnVoice:
                 break
             take = following
         if failure:
-            if began:
+            if self._sounds:
                 self._outlet.fail()
             self._drop(first.seq, first.through_seq, failure)
         if first.ends_sentence:  # nobody speaks between a sentence's first clause and its rest
             self._floor.give_way(self._turn_id)
 
-    async def _piece(self, take: Take, began: bool) -> bool:
-        """Send the sound of a piece; whether its passage has begun by now."""
+    async def _piece(self, take: Take) -> None:
+        """Send the sound of a piece."""
         begun_ms = round(1000 * self._said_s)
         self._speaking = take
         await take.sounding()
         async for piece_chunk in take:
             chunk = self._rate.passed(later(piece_chunk, begun_ms))
-            if not began:
+            if not self._sounds:
                 if not self._heard_first:
                     await self._hold(take.piece)
                 await self._floor.take(self._turn_id)
+                self._tell()
                 if self._silent:
-                    return began
+                    return
                 self._outlet.begin(take.piece, chunk)
-                began = True
+                self._sounds = True
                 if not self._heard_first:
                     self._heard_first = True
                     self._began()
@@ -265,7 +279,6 @@ class TurnVoice:
             seconds = len(chunk.pcm) / 2 / chunk.sample_rate
             self._said_s += seconds
             self._floor.sounds(self._turn_id, seconds)
-        return began
 
     async def _hold(self, piece: Piece) -> None:
         """Keep the first sound back where it would run dry before the next can follow."""

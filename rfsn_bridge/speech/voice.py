@@ -43,6 +43,7 @@ STOP_S = 1.5
 REST_S = 3.0
 """A process that takes too much memory is replaced after this silence."""
 RTF_WEIGHT = 0.3
+SLOWER_WEIGHT = 0.7
 MAX_NAMES = 256
 SHUT_DOWN = "the voice has been shut down"
 
@@ -248,7 +249,7 @@ class VoiceProcess:
 
     async def _speak(self, process: ChildProcess, job: Job) -> None:
         text = job.request.text
-        allowed_s = self._limits.answer_s + self._limits.answer_s_per_character * len(text)
+        allowed_s = self._limits.allowed_s(len(text), self.real_time_factor)
         self._current = job
         try:
             request = self._with_known_voice(job.request)
@@ -373,7 +374,9 @@ class VoiceProcess:
 
     def _measure(self, busy_s: float, audio_s: float) -> None:
         factor, known = busy_s / audio_s, self.real_time_factor
-        self.real_time_factor = factor if known is None else known + RTF_WEIGHT * (factor - known)
+        if known is not None:  # quick to see that it has become slower, slow to trust that it is faster
+            factor = known + (SLOWER_WEIGHT if factor > known else RTF_WEIGHT) * (factor - known)
+        self.real_time_factor = factor
         if self._measured is not None:
             self._measured(busy_s, audio_s)
 

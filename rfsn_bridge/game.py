@@ -63,8 +63,7 @@ from rfsn_bridge.speech.playback import Playback
 from rfsn_bridge.summariser import Summariser
 from rfsn_bridge.turn import Line, RunningTurn
 from rfsn_bridge.under_way import UnderWay
-
-_METRICS_EVERY_S = 0.5
+from rfsn_bridge.watch import Watch
 
 
 class Connection(Protocol):
@@ -120,7 +119,7 @@ class Game:
         self._insight = Insight(bridge, self._playing, self._warn_of_memory)
         self._turns = UnderWay(self, bridge, self._cast, self._insight, self._playing, self._game_time, clock)
         self._remembrance = Remembrance(bridge, self)
-        self._watching: asyncio.Task[None] | None = None
+        self._watch = Watch(self.send, bridge.metrics)
 
     @property
     def audio(self) -> AudioMode:
@@ -212,11 +211,10 @@ class Game:
             case Tune():
                 self._done(message, self._bridge.tune(message))
             case Subscribe():
-                self._subscribe(message)
+                self._watch.begin(message.topics)
                 self._done(message)
             case Unsubscribe():
-                if "metrics" in message.topics:
-                    self._unsubscribe()
+                self._watch.end(message.topics)
                 self._done(message)
             case Ping():
                 self.send(Pong(re=message.id, t=message.t))
@@ -382,27 +380,6 @@ class Game:
             )
         return loaded.forgotten
 
-    # --- Watching
-
-    def _subscribe(self, message: Subscribe) -> None:
-        missing = [topic for topic in message.topics if topic != "metrics"]
-        if missing:
-            raise ProtocolError(
-                "unavailable", f"{missing[0]!r} cannot be watched yet", "subscribe to metrics alone"
-            )
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while True:
-            self.send(self._bridge.metrics())
-            await asyncio.sleep(_METRICS_EVERY_S)
-
-    def _unsubscribe(self) -> None:
-        if self._watching:
-            self._watching.cancel()
-            self._watching = None
-
     # --- Connections
 
     def attach(self, connection: Connection) -> None:
@@ -417,7 +394,7 @@ class Game:
 
     async def end(self) -> None:
         """Interrupt every turn and wait until what was heard of them is recorded."""
-        self._unsubscribe()
+        self._watch.end()
         for task in self._slow:
             task.cancel()
         await self._turns.end()

@@ -54,6 +54,7 @@ ROOMS = (
     "repertoire",
     "deeds",
     "recollection",
+    "watch",
     "audio_path",
     "under_way",
     "game",

@@ -425,7 +425,7 @@ async def test_metrics_come_while_subscribed_and_no_longer(tmp_path: Path) -> No
         assert metrics["first_token_ms"] is not None and metrics["total_generation_ms"] > 0
         await client.ask(type="unsubscribe", topics=["metrics"])
         (game,) = daemon.bridge.games
-        assert game._watching is None
+        assert game._watch._task is None
         await client.ask(type="unsubscribe", topics=["metrics"])
 
 

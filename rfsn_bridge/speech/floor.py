@@ -4,9 +4,10 @@ Whoever has the floor keeps it from sentence to sentence, until others have wait
 sound has been played. Times are seconds of playing time, which stands still while the game is paused.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
+
+from rfsn_bridge.speech.news import News
 
 _PATIENCE_S = 6.0
 """How long others wait before the speaker gives way, after a sentence."""
@@ -23,7 +24,7 @@ class Floor:
         self._waiting: deque[tuple[object, float]] = deque()
         self._until: dict[object, float] = {}
         """When the sound of each speaker will have been played."""
-        self._news = asyncio.Event()
+        self._news = News()
 
     async def take(self, who: object) -> None:
         """Return when `who` may be heard."""
@@ -34,11 +35,11 @@ class Floor:
         try:
             while self._holder is not None or self._waiting[0] is not place or (left := self._others_s(who)) > 0:
                 timeout = left if self._holder is None and self._waiting[0] is place else None
-                await self._change(timeout)
+                await self._news.wait(timeout)
             self._holder = who
         finally:
             self._waiting.remove(place)
-            self._tell()
+            self._news.tell()
 
     def is_for(self, who: object) -> bool:
         """Whether `who` has the floor, or nobody else does or waits for it."""
@@ -49,7 +50,7 @@ class Floor:
         """`who` has nothing more to say; what was sent is still played."""
         if self._holder is who:
             self._holder = None
-            self._tell()
+            self._news.tell()
 
     def give_way(self, who: object) -> None:
         """After a sentence: leave, if another has waited long."""
@@ -64,7 +65,7 @@ class Floor:
     def silent(self, who: object) -> None:
         """The sound of `who` is over, or was cut off."""
         self._until.pop(who, None)
-        self._tell()
+        self._news.tell()
 
     def left_s(self, who: object) -> float:
         """How much sound of `who` is still to be played."""
@@ -72,7 +73,7 @@ class Floor:
 
     def wake(self) -> None:
         """The game is paused, or goes on."""
-        self._tell()
+        self._news.tell()
 
     def _others_s(self, who: object) -> float:
         """How long the sound of others goes on; what has ended is forgotten."""
@@ -81,14 +82,3 @@ class Floor:
         return max(
             (until + self._late_s - now for each, until in self._until.items() if each is not who), default=0
         )
-
-    async def _change(self, timeout_s: float | None) -> None:
-        news = self._news
-        try:
-            await asyncio.wait_for(news.wait(), timeout_s)
-        except TimeoutError:
-            return
-
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()

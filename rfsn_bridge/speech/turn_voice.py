@@ -16,6 +16,7 @@ from rfsn_bridge.domain import AudioChunk, Sentence, SpeechRequest, WordTiming
 from rfsn_bridge.errors import VoiceError
 from rfsn_bridge.speech.compose import Composer, Piece
 from rfsn_bridge.speech.floor import Floor
+from rfsn_bridge.speech.news import News
 from rfsn_bridge.speech.one_rate import OneRate
 from rfsn_bridge.speech.outlets import Ears, Outlet
 from rfsn_bridge.speech.pacing import CHARACTERS_PER_S, Pace, piece_of
@@ -92,7 +93,7 @@ class TurnVoice:
         self._speaking: Take | None = None
         self._silent = False
         self._written_per_s = 0.0
-        self._news = asyncio.Event()
+        self._news = News()
 
     # --- Text comes in
 
@@ -103,19 +104,19 @@ class TurnVoice:
             self._composer.add(sentence.seq, text, phonemes, ends_sentence=sentence.ends_sentence)
         else:
             self._drop(sentence.seq, sentence.seq, NOTHING_TO_SAY)
-        self._tell()
+        self._news.tell()
 
     def end(self) -> None:
         """No sentence follows."""
         self._composer.end()
-        self._tell()
+        self._news.tell()
 
     def finish(self, last: int) -> None:
         """Say no more than the sentence `last`."""
         self._composer.cut(last)
         while self._ordered and self._ordered[-1].piece.seq > last:
             self._ordered.pop().cancel()
-        self._tell()
+        self._news.tell()
 
     def first_clause(self, text: str, written_per_s: float) -> int:
         """How much of the unfinished first sentence should be shown and said at once; 0: nothing yet.
@@ -165,23 +166,23 @@ class TurnVoice:
                 if not self._floor.is_for(self._turn_id):
                     ahead_s = 0.0  # one piece is enough to begin with, and who is heard now needs the voice
                 if self._synthesis.when_full == "wait" and left_s > ahead_s:
-                    await self._change(left_s - ahead_s)
+                    await self._news.wait(left_s - ahead_s)
                 elif piece := self._composer.take(left_s, pace, whole=self._whole):
                     await self._order_piece(piece)
                 else:
-                    await self._change(left_s if left_s > 0 else None)
+                    await self._news.wait(left_s if left_s > 0 else None)
         except (QueueClosed, Superseded):
             return  # the turn is over, or the daemon
         finally:
             self._all_ordered = True
-            self._tell()
+            self._news.tell()
 
     async def _order_piece(self, piece: Piece) -> None:
         request = SpeechRequest(piece.text, self._voice, self._speed, phonemes=piece.phonemes)
         take = Take(piece, request)
         self._ordered_s += self._length_s(take)
         self._ordered.append(take)
-        self._tell()
+        self._news.tell()
         await self._synthesis.order(take, self._turn_id)
 
     @property
@@ -206,17 +207,8 @@ class TurnVoice:
         while not self._ordered:
             if self._all_ordered:
                 return None
-            await self._change(None)
+            await self._news.wait()
         return self._ordered.popleft()
-
-    async def _change(self, timeout_s: float | None) -> None:
-        """Return when something has happened since it was looked at."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), timeout_s)
-
-    def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
 
     async def _passage(self, take: Take) -> None:
         """Have a passage heard: this piece, and those that go on with it."""
@@ -243,7 +235,7 @@ class TurnVoice:
             else:
                 take.cancel()  # the passage is lost: what was ordered of it is for nothing
             self._ordered_s = max(0.0, self._ordered_s - self._length_s(take))
-            self._tell()
+            self._news.tell()
             if piece.closes or (following := await self._next()) is None:
                 break
             take = following
@@ -265,7 +257,7 @@ class TurnVoice:
                 if not self._heard_first:
                     await self._hold(take.piece)
                 await self._floor.take(self._turn_id)
-                self._tell()
+                self._news.tell()
                 if self._silent:
                     return
                 self._outlet.begin(take.piece, chunk)
@@ -302,7 +294,7 @@ class TurnVoice:
     async def _following(self) -> None:
         """Return once the piece after the first can be heard, or there is none."""
         while not self._ordered and not self._all_ordered:
-            await self._change(None)
+            await self._news.wait()
         if self._ordered:
             await self._ordered[0].sounding()
 

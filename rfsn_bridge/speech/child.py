@@ -2,9 +2,15 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable, Iterator
+
+from rfsn_bridge.speech import wire
+from rfsn_bridge.speech.wire import Frame
 
 
 def leave(code: int) -> None:
@@ -49,3 +55,17 @@ def go_with_the_daemon() -> None:
         parent_death_signal = 1
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def live(run: Callable[[int, Iterator[Frame]], None], manners: Callable[[], None]) -> None:
+    """A whole life: `run` is given the pipe to the daemon, and the daemon's frames until its stream ends."""
+    given, output = own_pipes()
+    faulthandler.enable(sys.stderr)
+    go_with_the_daemon()
+    manners()
+    try:
+        run(output, wire.read(given))
+    except BaseException:  # whatever it is: it is told, and ends this process as a crash would
+        traceback.print_exc()
+        leave(1)
+    leave(0)

@@ -6,7 +6,6 @@ always comes to its end in its own time.
 """
 
 import contextlib
-import faulthandler
 import gc
 import os
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rfsn_bridge.speech import wire
-from rfsn_bridge.speech.child import go_with_the_daemon, leave, own_pipes
+from rfsn_bridge.speech.child import leave, live
 from rfsn_bridge.speech.loudspeaker import Device, Loudspeaker
 from rfsn_bridge.speech.mixer import Mixer
 from rfsn_bridge.speech.sound_devices import RATE
@@ -166,16 +165,7 @@ def _be_quick() -> None:
 
 
 def main() -> None:
-    given, output = own_pipes()
-    faulthandler.enable(sys.stderr)
-    go_with_the_daemon()
-    _be_quick()
-    try:
-        Player(output).run(wire.read(given))
-    except BaseException:
-        traceback.print_exc()
-        leave(1)
-    leave(0)
+    live(lambda output, frames: Player(output).run(frames), _be_quick)
 
 
 if __name__ == "__main__":

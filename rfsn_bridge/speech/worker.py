@@ -5,10 +5,8 @@ the engine lives in a thread of its own. A crash, a hang or a leak costs this pr
 """
 
 import contextlib
-import faulthandler
 import importlib
 import queue
-import sys
 import threading
 import time
 import traceback
@@ -21,7 +19,7 @@ from rfsn_bridge.domain import AudioChunk, SpeechRequest
 from rfsn_bridge.errors import BridgeError, PluginError, VoiceUnavailable
 from rfsn_bridge.interfaces import TTSEngine
 from rfsn_bridge.speech import wire
-from rfsn_bridge.speech.child import be_modest, go_with_the_daemon, leave, own_pipes
+from rfsn_bridge.speech.child import be_modest, leave, live
 from rfsn_bridge.speech.wire import Frame, Kind
 
 CANCEL_AGAIN_S = 0.05
@@ -92,7 +90,7 @@ class Worker:
         try:
             if not job.cancelled:
                 busy_s = self._synthesize(job)
-        except BaseException as error:
+        except BaseException as error:  # an engine's code, SystemExit among it: it costs this utterance
             if not job.cancelled:
                 traceback.print_exc()
                 failure = _explained(error)
@@ -137,7 +135,7 @@ class Worker:
                 if self._current is job:
                     try:
                         self._engine.cancel()
-                    except Exception:
+                    except Exception:  # an engine's code; it is asked again
                         traceback.print_exc()
             job.over.wait(CANCEL_AGAIN_S)
 
@@ -192,16 +190,7 @@ def _explained(error: BaseException, opening: str = "") -> dict[str, Any]:
 
 
 def main() -> None:
-    given, output = own_pipes()
-    faulthandler.enable(sys.stderr)
-    go_with_the_daemon()
-    be_modest()
-    try:
-        Worker(output).run(wire.read(given))
-    except BaseException:
-        traceback.print_exc()
-        leave(1)
-    leave(0)
+    live(lambda output, frames: Worker(output).run(frames), be_modest)
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ class _Runs:
             self._running = options = onnxruntime.RunOptions()
         try:
             return self._session.run(names, inputs, options)
-        except Exception:
+        except Exception:  # the runtime has none of its own for a run that was terminated
             if options.terminate:
                 raise _Cancelled from None
             raise

@@ -13,7 +13,9 @@ def names(voice: str) -> tuple[str, ...]:
 
 def parts(voice: str) -> tuple[tuple[str, float], ...]:
     """Names and weights, which sum to 1. Raises ValueError for what is neither a name nor a mixture."""
-    weights = [float(weight) if colon else 1.0 for _, colon, weight in (p.partition(":") for p in voice.split(","))]
+    weights = [
+        float(weight) if colon else 1.0 for _, colon, weight in (p.partition(":") for p in voice.split(","))
+    ]
     total = sum(weights)
     if not all(names(voice)) or not all(math.isfinite(weight) and weight >= 0 for weight in weights):
         raise ValueError(f"{voice!r} is no mixture of voices")

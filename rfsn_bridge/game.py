@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
+from rfsn_bridge import under_way
 from rfsn_bridge.audio_path import AudioMode
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.domain import ActionCall, NpcState, Situation
@@ -12,9 +13,7 @@ from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
 from rfsn_bridge.memory.heard import PlayingTime
-from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.game_actions import named_targets
-from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.frames import AudioFrame
 from rfsn_bridge.protocol.messages import (
     ActionResult,
@@ -58,9 +57,6 @@ from rfsn_bridge.protocol.messages import (
 from rfsn_bridge.protocol.session import Close, Event, Reply, Session, error_message
 from rfsn_bridge.remembrance import About, Remembrance
 from rfsn_bridge.repertoire import Repertoire
-from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.speech.playback import Playback
-from rfsn_bridge.summariser import Summariser
 from rfsn_bridge.turn import Line, RunningTurn
 from rfsn_bridge.under_way import UnderWay
 from rfsn_bridge.watch import Watch
@@ -73,22 +69,12 @@ class Connection(Protocol):
     def close(self, code: int, reason: str) -> None: ...
 
 
-class Daemon(Protocol):
+class Daemon(under_way.Daemon, Protocol):
     """What a game needs of the bridge."""
 
     @property
-    def snapshot(self) -> Snapshot: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def meter(self) -> Meter: ...
-    @property
-    def summariser(self) -> Summariser: ...
-    @property
     def games(self) -> "Sequence[Game]": ...
     def tune(self, message: Tune) -> dict[str, object]: ...
-    @property
-    def playback(self) -> Playback: ...
     def metrics(self) -> Metrics: ...
 
 

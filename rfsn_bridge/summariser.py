@@ -104,10 +104,8 @@ class Summariser:
                 if await self._look_at(npc):
                     self._to_look_at[npc] = None  # behind the others
                 pause = self._again_s
-            except (
-                Exception,
-                SystemExit,
-            ) as error:  # a plugin's code among it; its words could quote the dialogue
+            except (Exception, SystemExit) as error:  # a plugin's code
+                # Its words could quote the dialogue: only its kind is told.
                 self.failed += 1
                 log.warning("no summary could be made (%s); the next try is in %d s", type(error).__name__, pause)
                 self._to_look_at[npc] = None

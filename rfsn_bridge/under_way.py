@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from rfsn_bridge import audio_path, summariser
 from rfsn_bridge.audio_path import AudioPath
 from rfsn_bridge.cast import Cast, Member
 from rfsn_bridge.deeds import ANSWER_S, Deeds
@@ -15,9 +16,7 @@ from rfsn_bridge.errors import BridgeError, ProtocolError
 from rfsn_bridge.game_time import GameTime
 from rfsn_bridge.insight import Insight
 from rfsn_bridge.memory.heard import PlayingTime
-from rfsn_bridge.memory.store import Store
 from rfsn_bridge.mind.rewards import Heard
-from rfsn_bridge.observe.metrics import Meter
 from rfsn_bridge.protocol.messages import (
     ActionResult,
     Interrupt,
@@ -30,8 +29,6 @@ from rfsn_bridge.protocol.messages import (
 )
 from rfsn_bridge.protocol.session import Session
 from rfsn_bridge.recollection import recollect
-from rfsn_bridge.snapshot import Snapshot
-from rfsn_bridge.speech.playback import Playback
 from rfsn_bridge.summariser import Summariser
 from rfsn_bridge.turn import Line, Mindset, Output, RunningTurn
 
@@ -44,19 +41,11 @@ _NEXT_WORD_MS = 150
 """How long speech that is interrupted may go on to the end of a word."""
 
 
-class Daemon(Protocol):
+class Daemon(audio_path.Daemon, summariser.Daemon, Protocol):
     """What turns need of the bridge."""
 
     @property
-    def snapshot(self) -> Snapshot: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def meter(self) -> Meter: ...
-    @property
     def summariser(self) -> Summariser: ...
-    @property
-    def playback(self) -> Playback: ...
 
 
 class Client(Output, Protocol):

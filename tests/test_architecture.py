@@ -31,6 +31,7 @@ ROOMS = (
     "http_stream",
     "openai_chat",
     "plugin_file",
+    "blend",
     "kokoro",
     "silence",
     # the three rooms that know nothing of each other

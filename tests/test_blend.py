@@ -2,7 +2,7 @@
 
 import pytest
 
-from rfsn_bridge.speech.blends import speaks
+from rfsn_bridge.blend import speaks
 
 KNOWN = ("af_bella", "bf_emma")
 

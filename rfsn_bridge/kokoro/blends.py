@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rfsn_bridge import blend
 from rfsn_bridge.errors import VoiceError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_PARTS = 8
 UNSPOKEN = {"j": "Japanese", "z": "Chinese"}  # Their phonemes do not come from espeak.
 
 
 def parts(voice: str) -> tuple[tuple[str, float], ...]:
     """Names and weights, which sum to 1. Raise VoiceError for what is neither a name nor a blend."""
-    named: list[tuple[str, float]] = []
-    for part in voice.split(","):
-        name, colon, given = part.partition(":")
-        try:
-            weight = float(given) if colon else 1.0
-        except ValueError:
-            weight = -1.0
-        if not name.strip() or not (math.isfinite(weight) and weight >= 0):
-            raise VoiceError(f"{voice!r} is no blend of voices", "write it like af_bella:0.6,bf_emma:0.4")
-        named.append((name.strip(), weight))
-    total = sum(weight for _, weight in named)
-    if not 0 < total < math.inf or len(named) > MAX_PARTS:
-        hint = f"one to {MAX_PARTS} voices, with weights above 0"
-        raise VoiceError(f"{voice!r} is no blend of voices", hint)
-    return tuple((name, weight / total) for name, weight in named)
+    try:
+        return blend.parts(voice)
+    except ValueError:
+        hint = f"write it like af_bella:0.6,bf_emma:0.4: one to {blend.MAX_PARTS} voices, with weights above 0"
+        raise VoiceError(f"{voice!r} is no blend of voices", hint) from None
 
 
 class Voices:

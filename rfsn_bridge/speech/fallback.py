@@ -3,7 +3,7 @@
 An engine rests when it is unavailable (see voice.py), or when it has been slower than its own speech for a while
 and another is there to take over. Whatever rests is tried again, first after a few seconds and then ever more
 rarely, between utterances: an unavailable engine is opened, a slow one says a sentence that nobody hears. An
-utterance is handed on as long as nothing of it was heard; after that it fails: no two voices share a sentence.
+utterance is handed on as long as nothing of it was heard; after that it fails: no two voices share one.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ _LEAST_S = 0.02
 
 
 class News:
-    """Look at what matters, then `wait` without an `await` in between: nothing that is told meanwhile is missed."""
+    """Look at what matters, then `wait`, with no `await` in between: so nothing that is told is missed."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()

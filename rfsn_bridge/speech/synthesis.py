@@ -6,29 +6,24 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Literal, Protocol
+from typing import Protocol
 
 from rfsn_bridge.domain import AudioChunk, SpeechRequest
 from rfsn_bridge.errors import VoiceError
 from rfsn_bridge.speech.cache import PhraseCache
 from rfsn_bridge.speech.compose import Piece
 from rfsn_bridge.speech.pacing import USUAL_RTF, Pace
-from rfsn_bridge.speech.queue import UtteranceQueue
+from rfsn_bridge.speech.queue import UtteranceQueue, WhenFull
 from rfsn_bridge.speech.utterance import Utterance
 
 log = logging.getLogger(__name__)
 
-WhenFull = Literal["wait", "drop"]
 QUEUE_FULL = "too much was waiting to be spoken"
 
 
 class Voice(Protocol):
     """What speaks: a voice process, or a chain of them."""
 
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def voices(self) -> tuple[str, ...]: ...
     @property
     def real_time_factor(self) -> float | None: ...
     @property
@@ -42,8 +37,6 @@ class Take:
     def __init__(self, piece: Piece, request: SpeechRequest) -> None:
         self.piece = piece
         self.request = request
-        self.dropped = False
-        """There was no room for it."""
         self._chunks: deque[AudioChunk] = deque()
         self._over = False
         self._error: VoiceError | None = None
@@ -85,7 +78,7 @@ class Take:
             self._news.set()
 
     def drop(self) -> None:
-        self.dropped = True
+        """There was no room for it."""
         self.finish(VoiceError(QUEUE_FULL, "speech.when_full: wait loses nothing"))
 
     def cancel(self) -> None:
@@ -120,10 +113,6 @@ class Synthesis:
     def __len__(self) -> int:
         """Pieces that wait, and the one that is being spoken."""
         return len(self._queue) + (self._speaking is not None)
-
-    @property
-    def dropped(self) -> int:
-        return self._queue.dropped
 
     def pace(self, speed: float) -> Pace:
         return Pace(self.voice.real_time_factor or USUAL_RTF, speed)

@@ -151,7 +151,7 @@ class TurnVoice:
                 await self._passage(take)
             await ordering  # a fault of it is the turn's
             self._floor.leave(self._turn_id)
-        except BaseException:
+        except BaseException:  # a cancellation among it: nothing of it is heard any more
             self.silence()
             raise
         finally:

@@ -21,11 +21,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from rfsn_bridge.blend import speaks
 from rfsn_bridge.domain import NoticeLevel, SpeechRequest
 from rfsn_bridge.errors import BridgeError, VoiceError, VoiceUnavailable
 from rfsn_bridge.interfaces import NoticeSink
 from rfsn_bridge.loading import loading
-from rfsn_bridge.speech.blends import speaks
 from rfsn_bridge.speech.cache import fingerprint
 from rfsn_bridge.speech.child_process import ChildProcess
 from rfsn_bridge.speech.engine_process import EngineSpec, chunk_of, failure_of, speak_frame, start_engine
@@ -262,7 +262,7 @@ class VoiceProcess:
         except VoiceError as error:
             job.finish(error)
             raise
-        except BaseException:
+        except BaseException:  # a shutdown among it: whoever waits for this sound must hear of it
             job.finish(VoiceUnavailable(SHUT_DOWN if self._closed else "the voice failed"))
             raise
         finally:
@@ -345,7 +345,7 @@ class VoiceProcess:
     ) -> None:
         try:
             self._notice(level, code, message, hint, progress)
-        except Exception:
+        except Exception:  # whoever shows notices must not stop the voice
             log.exception("the notice %s could not be shown", code)
 
     async def _drop(self, grace_s: float) -> None:
@@ -361,9 +361,9 @@ class VoiceProcess:
             self._waiting.popleft().finish(error)
 
     def _with_known_voice(self, request: SpeechRequest) -> SpeechRequest:
-        if not self.voices or speaks(request.voice, self.voices, self._blends):
+        if not self.voices or speaks(request.voice, self.voices, blends=self._blends):
             return request
-        spare = self._default if speaks(self._default, self.voices, self._blends) else self.voices[0]
+        spare = self._default if speaks(self._default, self.voices, blends=self._blends) else self.voices[0]
         if request.voice and request.voice not in self._unknown and len(self._unknown) < MAX_NAMES:
             self._unknown.add(request.voice)
             message = f"there is no voice {request.voice!r}: speaking with {spare}"

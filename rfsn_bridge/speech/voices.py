@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from rfsn_bridge import yaml_file
+from rfsn_bridge import blend, yaml_file
 from rfsn_bridge.domain import Npc
 from rfsn_bridge.errors import ConfigError
 
@@ -89,11 +89,6 @@ class Voices:
         return next((gender for gender in _GENDERS if voice in genders.get(gender, ())), "")
 
 
-def parts(voice: str) -> Names:
-    """The names in a voice or blend, in order, without their weights."""
-    return tuple(part.partition(":")[0].strip() for part in voice.split(","))
-
-
 _LANGUAGES = {"a": "en-us", "b": "en-gb", "e": "es", "f": "fr-fr", "h": "hi", "i": "it", "p": "pt-br"}
 _KOKORO_NAME = re.compile(r"([a-z])([fm])_")
 _SAYS_GENDER = re.compile(r"(?<![a-z])(?:female|male|woman|man|girl|boy)(?![a-z])", re.IGNORECASE)
@@ -139,7 +134,7 @@ def _speaks(voice: str, language: str) -> bool:
 
 
 def _fits(voice: str, known: Sequence[str], language: str) -> bool:
-    names = parts(voice)
+    names = blend.names(voice)
     return (not known or all(name in known for name in names)) and _speaks(names[0], language)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from rfsn_bridge import blend
 from rfsn_bridge.domain import Npc
 from rfsn_bridge.errors import ConfigError
-from rfsn_bridge.speech.voices import builtin_voices, load_voices, parts
+from rfsn_bridge.speech.voices import builtin_voices, load_voices
 
 KOKORO = (
     *("af_alloy", "af_aoede", "af_bella", "af_heart", "af_jessica", "af_kore", "af_nicole", "af_nova", "af_river"),
@@ -29,7 +30,7 @@ def chosen(
 
 
 def genders(voice: str) -> set[str]:
-    return {part[1] for part in parts(voice)}
+    return {part[1] for part in blend.names(voice)}
 
 
 def test_its_own_voice_always_wins() -> None:
@@ -122,7 +123,7 @@ def test_every_voice_of_our_table_is_one_of_kokoros() -> None:
     assert len(table.voice_types) > 130
     for names in (*table.voice_types.values(), *table.races.values(), *table.genders.values()):
         for voice in names:
-            assert set(parts(voice)) <= set(KOKORO), voice
+            assert set(blend.names(voice)) <= set(KOKORO), voice
 
 
 def test_the_players_table_is_on_top() -> None:
